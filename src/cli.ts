@@ -1,0 +1,175 @@
+import { Command, CommanderError, type Help } from 'commander'
+import { exitCodes, ObsError, UsageError } from './errors.js'
+import { obsVersion } from './package.js'
+import { redactUrls } from './secret.js'
+
+interface Entry {
+  readonly name: string
+  readonly summary: string
+  /** Loads the module that builds the command; nothing of a command is loaded before it is asked for. */
+  load(): Promise<Command>
+}
+
+const registry: readonly Entry[] = [
+  entry('migrate', 'apply, revert and inspect migrations', async () =>
+    (await import('./commands/migrate/index.js')).migrateCommand(),
+  ),
+  entry('backup', 'create, list and restore checked backups', async () =>
+    (await import('./commands/backup/index.js')).backupCommand(),
+  ),
+  entry('seed', 'fill the database with believable agent traces', async () =>
+    (await import('./commands/seed.js')).seedCommand(),
+  ),
+  entry('validate', 'check schema, integrity, distributions and preservation', async () =>
+    (await import('./commands/validate.js')).validateCommand(),
+  ),
+  entry('query', 'answer KPI questions, read-only', async () => (await import('./commands/query.js')).queryCommand()),
+  entry('db', 'run the embedded PostgreSQL server', async () => (await import('./commands/db/index.js')).dbCommand()),
+  entry('demo', 'everything once, on the embedded server', async () =>
+    (await import('./commands/demo.js')).demoCommand(),
+  ),
+  entry('doctor', 'show what is installed, reachable and missing, with the remedy', async () =>
+    (await import('./commands/doctor.js')).doctorCommand(),
+  ),
+]
+
+function entry(name: string, summary: string, load: () => Promise<Command>): Entry {
+  return { name, summary, load }
+}
+
+/**
+ * Runs the program on the arguments after the executable's name.
+ *
+ * @returns the exit code; nothing below this function ends the process.
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const wantsJson = argv.includes('--json')
+  try {
+    const stopListening = await listenForInterrupts()
+    try {
+      const program = await buildProgram(argv)
+      await program.parseAsync(argv, { from: 'user' })
+    } finally {
+      stopListening()
+    }
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.done
+  } catch (error) {
+    return report(error, wantsJson)
+  }
+}
+
+/** The program with the one command that `argv` asks for loaded, the others as names and summaries. */
+export async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('obs')
+    .description('Schema migrations, proven backups, synthetic traces, validation and KPIs for PostgreSQL.')
+    .version(obsVersion(), '-V, --version', 'print the version')
+    .option('--database-url <url>', 'the database to work on (else DATABASE_URL, PG*, config file, embedded server)')
+    .option('--config <file>', 'configuration file (default: obs.config.{ts,js,json} here or above)')
+    .option('--pack <name>', 'which pack of the configuration to use')
+    .option('--json', 'print one JSON document on stdout and nothing else')
+    .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
+    .option('--log-format <format>', 'pretty or json')
+    .option('--no-color', 'never use colour (NO_COLOR does the same)')
+    .option('-y, --yes', 'answer yes to every question')
+    .option('-q, --quiet', 'print the answer and nothing else')
+    .option('-v, --verbose', 'say more')
+    .addHelpText('after', generalHelp)
+  harden(program)
+  const asked = program.parseOptions([...argv]).operands
+  const wanted = asked[0] === 'help' ? asked[1] : asked[0]
+  for (const { name, summary, load } of registry) {
+    const command = name === wanted ? await load() : new Command(name)
+    program.addCommand(command.summary(summary).description(command.description() || summary))
+  }
+  for (const command of everyCommand(program)) harden(command)
+  return program
+}
+
+const generalHelp = `
+Examples:
+  $ obs demo                                    see everything once, no database needed
+  $ obs migrate up                              back up, then apply what is pending
+  $ obs seed --days 90                          ninety days of agent traces
+  $ obs validate --format junit --output report.xml
+  $ obs query home-kpis --range 30d --department engineering
+
+Exit codes:
+  0 done   1 what was asked failed   2 usage or configuration   3 cannot connect
+  4 lock not to be had in time   5 history is dirty   130 interrupted`
+
+/** Errors are thrown rather than printed, and help keeps its shape whatever the terminal. */
+function harden(command: Command): void {
+  command
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ sortSubcommands: false, subcommandTerm: (sub: Command) => termOf(sub) } satisfies Partial<Help>)
+}
+
+function termOf(command: Command): string {
+  const operands = command.registeredArguments.map((argument) =>
+    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+  )
+  return [command.name(), ...operands].join(' ')
+}
+
+function* everyCommand(command: Command): Iterable<Command> {
+  for (const child of command.commands) {
+    yield child
+    yield* everyCommand(child)
+  }
+}
+
+/** The first Ctrl-C or SIGTERM asks the engines to stop and clean up; the second ends the process at once. */
+async function listenForInterrupts(): Promise<() => void> {
+  const { interruption } = await import('./commands/invocation.js')
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (interruption.signal.aborted) process.exit(exitCodes.interrupted)
+    process.stderr.write(
+      `\n${signal === 'SIGINT' ? 'Ctrl-C' : signal}: stopping and cleaning up (again to stop at once)\n`,
+    )
+    interruption.abort()
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return () => {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+}
+
+function report(thrown: unknown, json: boolean): number {
+  const error = asObsError(thrown)
+  if (error === undefined) return exitCodes.done
+  const message = redactUrls(error.message)
+  if (json) {
+    const { code, hint, details } = error
+    process.stdout.write(`${JSON.stringify({ error: { code, message, hint, details } }, null, 2)}\n`)
+  } else {
+    process.stderr.write(`error: ${message}\n${error.hint ? `hint: ${error.hint}\n` : ''}`)
+  }
+  return error.exitCode
+}
+
+/** The error to report, or undefined when commander ended the run on purpose (help, version). */
+function asObsError(thrown: unknown): ObsError | undefined {
+  if (thrown instanceof ObsError) return thrown
+  if (thrown instanceof CommanderError) return fromCommander(thrown)
+  const cause = thrown instanceof Error ? thrown : new Error(String(thrown))
+  return new ObsError(cause.message, {
+    code: 'unexpected',
+    cause,
+    hint: 'Run it again with --verbose for the stack, and report it if it is not the database speaking.',
+    details: { name: cause.name, ...('code' in cause ? { code: cause.code } : {}) },
+  })
+}
+
+function fromCommander(error: CommanderError): ObsError | undefined {
+  if (error.exitCode === 0) return undefined
+  const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
+  const suggestion = rest.join(' ').replace(/^\(|\)$/g, '')
+  return new UsageError(message || 'what should obs do?', {
+    hint: suggestion || 'Run obs --help to see what there is.',
+    details: { reason: error.code },
+  })
+}

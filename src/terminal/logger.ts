@@ -1,0 +1,23 @@
+import type { Logger } from 'pino'
+import type { logFormats, logLevels } from '../config-file.js'
+
+export type { Logger } from 'pino'
+
+/** A pino logger on stderr: readable lines for people, one JSON object a line for machines. */
+export async function createLogger(
+  level: (typeof logLevels)[number],
+  format: (typeof logFormats)[number],
+  color: boolean,
+): Promise<Logger> {
+  const { pino } = await import('pino')
+  if (format === 'json') return pino({ level }, pino.destination({ dest: 2, sync: true }))
+  const { default: pretty } = await import('pino-pretty')
+  const stream = pretty({
+    destination: 2,
+    sync: true,
+    colorize: color,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss',
+  })
+  return pino({ level }, stream)
+}

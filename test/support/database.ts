@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto'
+import { inject, onTestFinished } from 'vitest'
+import { quietContext } from '../../src/context.js'
+import { connectionUrl, parseDatabaseUrl, type ServerAddress, withDatabaseName } from '../../src/database/address.js'
+import { type Database, withDatabase } from '../../src/database/connect.js'
+
+export interface TestDatabase extends Database {
+  /** The URL of this database, password included. */
+  readonly url: string
+}
+
+/** A database of the test's own, empty, dropped when the test is over. */
+export async function testDatabase(): Promise<TestDatabase> {
+  const database = await openTestDatabase()
+  onTestFinished(() => database.close())
+  return database
+}
+
+/** The same for a `beforeAll`, where the caller closes it in `afterAll`. */
+export async function openTestDatabase(): Promise<TestDatabase & { close(): Promise<void> }> {
+  const server = serverAddress()
+  const name = `obs_test_${randomBytes(6).toString('hex')}`
+  await onServer((sql) => sql.unsafe(`create database ${name} template template0`))
+  const address = withDatabaseName(server, name)
+  const held = hold(address)
+  const database = await held.opened
+  return {
+    ...database,
+    url: connectionUrl(address),
+    close: async () => {
+      await held.close()
+      await onServer((sql) => sql.unsafe(`drop database if exists ${name} with (force)`))
+    },
+  }
+}
+
+/** The test server's address, as its superuser, in its maintenance database. */
+export function serverAddress(): ServerAddress {
+  return parseDatabaseUrl(inject('serverUrl'), 'the test server')
+}
+
+/** Runs `work` in the maintenance database of the test server. */
+export function onServer<T>(work: (sql: Database['sql']) => Promise<T>): Promise<T> {
+  return withDatabase(serverAddress(), quietContext(), ({ sql }) => work(sql), { connections: 1 })
+}
+
+function hold(address: ServerAddress): { opened: Promise<Database>; close(): Promise<void> } {
+  let release: () => void = () => undefined
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let over: Promise<void> = Promise.resolve()
+  const opened = new Promise<Database>((resolve, reject) => {
+    over = withDatabase(address, quietContext(), async (database) => {
+      resolve(database)
+      await released
+    })
+    over.catch(reject)
+  })
+  return {
+    opened,
+    close: async () => {
+      release()
+      await over
+    },
+  }
+}
