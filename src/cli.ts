@@ -1,5 +1,6 @@
 import { Command, CommanderError, type Help } from 'commander'
-import { exitCodes, ObsError, UsageError } from './errors.js'
+import { interruption } from './commands/interruption.js'
+import { exitCodes, InterruptedError, ObsError, UsageError } from './errors.js'
 import { obsVersion } from './package.js'
 import { redactUrls } from './secret.js'
 
@@ -43,18 +44,15 @@ function entry(name: string, summary: string, load: () => Promise<Command>): Ent
  * @returns the exit code; nothing below this function ends the process.
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  const wantsJson = argv.includes('--json')
+  const stopListening = listenForInterrupts()
   try {
-    const stopListening = await listenForInterrupts()
-    try {
-      const program = await buildProgram(argv)
-      await program.parseAsync(argv, { from: 'user' })
-    } finally {
-      stopListening()
-    }
+    const program = await buildProgram(argv)
+    await program.parseAsync(argv, { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.done
   } catch (error) {
-    return report(error, wantsJson)
+    return report(error, { json: argv.includes('--json'), stack: argv.includes('--verbose') || argv.includes('-v') })
+  } finally {
+    stopListening()
   }
 }
 
@@ -121,8 +119,7 @@ function* everyCommand(command: Command): Iterable<Command> {
 }
 
 /** The first Ctrl-C or SIGTERM asks the engines to stop and clean up; the second ends the process at once. */
-async function listenForInterrupts(): Promise<() => void> {
-  const { interruption } = await import('./commands/invocation.js')
+function listenForInterrupts(): () => void {
   const onSignal = (signal: NodeJS.Signals) => {
     if (interruption.signal.aborted) process.exit(exitCodes.interrupted)
     process.stderr.write(
@@ -138,9 +135,10 @@ async function listenForInterrupts(): Promise<() => void> {
   }
 }
 
-function report(thrown: unknown, json: boolean): number {
+function report(thrown: unknown, { json, stack }: { readonly json: boolean; readonly stack: boolean }): number {
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
+  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return exitCodes.usage
   const error = asObsError(thrown)
-  if (error === undefined) return exitCodes.done
   const message = redactUrls(error.message)
   if (json) {
     const { code, hint, details } = error
@@ -148,11 +146,13 @@ function report(thrown: unknown, json: boolean): number {
   } else {
     process.stderr.write(`error: ${message}\n${error.hint ? `hint: ${error.hint}\n` : ''}`)
   }
+  if (stack) process.stderr.write(`${redactUrls(stackOf(thrown))}\n`)
   return error.exitCode
 }
 
-/** The error to report, or undefined when commander ended the run on purpose (help, version). */
-function asObsError(thrown: unknown): ObsError | undefined {
+function asObsError(thrown: unknown): ObsError {
+  if (thrown instanceof InterruptedError) return thrown
+  if (interruption.signal.aborted) return interrupted(thrown)
   if (thrown instanceof ObsError) return thrown
   if (thrown instanceof CommanderError) return fromCommander(thrown)
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown))
@@ -164,12 +164,26 @@ function asObsError(thrown: unknown): ObsError | undefined {
   })
 }
 
-function fromCommander(error: CommanderError): ObsError | undefined {
-  if (error.exitCode === 0) return undefined
+/** After Ctrl-C the sessions of the run were ended, so whatever else was thrown is only the echo of that. */
+function interrupted(cause: unknown): InterruptedError {
+  return new InterruptedError('interrupted; what was in progress was rolled back', {
+    cause,
+    hint: 'Run the same command again, or obs migrate status to see where the database stands.',
+  })
+}
+
+function fromCommander(error: CommanderError): UsageError {
   const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = rest.join(' ').replace(/^\(|\)$/g, '')
   return new UsageError(message || 'what should obs do?', {
     hint: suggestion || 'Run obs --help to see what there is.',
     details: { reason: error.code },
   })
+}
+
+/** The stack of an error and of everything that caused it. */
+function stackOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown)
+  const own = thrown.stack ?? thrown.message
+  return thrown.cause === undefined ? own : `${own}\ncaused by: ${stackOf(thrown.cause)}`
 }

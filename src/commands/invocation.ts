@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '../terminal/logger.js'
 import { createProgress } from '../terminal/progress.js'
 import { createStyle, type Style } from '../terminal/style.js'
 import { detectTerminal, type Terminal } from '../terminal/terminal.js'
+import { interruption } from './interruption.js'
 
 /** An answer in its two forms: `--json` prints `json`, a person reads `text`. */
 export interface Answer {
@@ -30,9 +31,6 @@ export interface Invocation<Options> {
   /** Asks a yes/no question; `--yes` answers it, and without a terminal it is refused. */
   confirm(question: string): Promise<void>
 }
-
-/** The abort signal of this process; cli.ts aborts it on Ctrl-C. */
-export const interruption = new AbortController()
 
 /**
  * Wraps a command's work as a commander action.

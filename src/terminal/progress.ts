@@ -26,10 +26,10 @@ class Meter {
   describe(done: number, total: number | undefined, unit: string): string {
     const seconds = (performance.now() - this.started) / 1000
     const rate = seconds > 0 ? done / seconds : 0
-    const parts = [total === undefined ? formatCount(done) : `${formatCount(done)} of ${formatCount(total)}`]
+    const amount = total === undefined ? formatCount(done) : `${formatCount(done)} of ${formatCount(total)}`
     const share = total ? ` (${Math.min(100, Math.floor((100 * done) / total))} %)` : ''
     const left = total && rate > 0 && done < total ? `, ${formatDuration(((total - done) / rate) * 1000)} left` : ''
-    return `${parts[0]} ${unit}${share}, ${formatCount(Math.round(rate))}/s${left}`
+    return `${amount} ${unit}${share}, ${formatCount(Math.round(rate))}/s${left}`
   }
 }
 
@@ -68,16 +68,21 @@ async function spinnerProgress(style: Style): Promise<ProgressDisplay> {
 /** At most one line every five seconds about rows, so that a log stays readable. */
 const plainInterval = 5000
 
+/** One line a step, written when it is over, so that it can say how long it took. */
 function plainProgress(style: Style): ProgressDisplay {
   let title = ''
   let meter = new Meter()
   let lastLine = performance.now()
+  const finish = () => {
+    if (title) writeLine(`${title} (${formatDuration(performance.now() - meter.started)})`)
+    title = ''
+  }
   return {
     step(text) {
+      finish()
       title = text
       meter = new Meter()
       lastLine = performance.now()
-      writeLine(text)
     },
     advance(done, total, unit) {
       if (performance.now() - lastLine < plainInterval) return
@@ -87,8 +92,11 @@ function plainProgress(style: Style): ProgressDisplay {
     warn(text) {
       writeLine(style.notice(`warning: ${text}`))
     },
-    done() {},
-    fail() {},
+    done: finish,
+    fail() {
+      if (title) writeLine(`${title}: stopped after ${formatDuration(performance.now() - meter.started)}`)
+      title = ''
+    },
   }
 }
 
