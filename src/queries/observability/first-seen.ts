@@ -1,0 +1,24 @@
+import type { Question } from '../kpi.js'
+import { sumFacts } from './facts.js'
+
+/**
+ * When each version of the scope was first seen, at any time before the window ends.
+ *
+ * The daily rollup reaches back to the first trace, and what comes after the window
+ * is never looked at, so that the answer stays the same when later traces arrive.
+ */
+export async function firstSeen(question: Question): Promise<ReadonlyMap<string, Date>> {
+  const first = await question.db
+    .selectFrom('traces')
+    .select('timestamp')
+    .where('workspace_id', '=', question.scope.workspaceId)
+    .orderBy('timestamp')
+    .limit(1)
+    .executeTakeFirst()
+  if (first === undefined || first.timestamp >= question.window.to) return new Map()
+  const day = 24 * 3_600_000
+  const from = new Date(Math.floor(first.timestamp.getTime() / day) * day)
+  const { rows } = await sumFacts(question, ['version', 'at'], { ever: { from, to: question.window.to } })
+  // Rows come ordered by version and time; the last one set is the earliest.
+  return new Map(rows.toReversed().map((row) => [row.version, row.at]))
+}
