@@ -1,0 +1,2 @@
+drop table departments;
+drop function uuid_v5(uuid, text);

@@ -1,0 +1,1 @@
+drop function traces_ensure_partitions(timestamptz, timestamptz);

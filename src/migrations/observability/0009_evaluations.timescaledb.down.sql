@@ -1,0 +1,2 @@
+-- Loses every score.
+drop table evaluations;
