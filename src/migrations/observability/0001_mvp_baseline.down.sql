@@ -16,9 +16,9 @@ begin
   end loop;
 
   if kept <> '{}' then
-    raise exception '% still hold rows, and reverting the baseline would drop them', array_to_string(kept, ', ')
+    raise exception 'reverting the baseline would drop tables that hold rows: %', array_to_string(kept, ', ')
       using errcode = 'dependent_objects_still_exist',
-            hint = 'Back them up with obs backup create and delete their rows first, or stop at the baseline with obs migrate down --to 1.';
+            hint = 'Back them up with obs backup create and delete their rows, or stop at the baseline with obs migrate down --to 1.';
   end if;
 end
 $$;

@@ -194,7 +194,10 @@ begin
   from (
     select case c.contype when 'p' then 1 when 'u' then 2 when 'c' then 4 else 5 end, c.conname::text,
            format('alter table %I.traces add constraint %I %s', home, c.conname, pg_get_constraintdef(c.oid))
-    from pg_constraint c where c.conrelid = source and c.contype in ('p', 'u', 'c', 'f') and c.conparentid = 0
+    from pg_constraint c
+    where c.conrelid = source and c.conparentid = 0
+      -- Valid checks come with the new table, as their text would not survive parsing unchanged.
+      and (c.contype in ('p', 'u', 'f') or c.contype = 'c' and not c.convalidated)
     union all
     select 3, i.indexrelid::regclass::text,
            replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
@@ -272,13 +275,19 @@ begin
   execute format('select count(*) from %I.traces', home) into rows_before;
   execute format('alter table %I.traces rename to %I', home, retired);
   execute format(
-    'create table %1$I.traces (like %1$I.%2$I including defaults including generated including identity'
-    ' including storage including compression including comments)%3$s%4$s%5$s',
+    'create table %1$I.traces (like %1$I.%2$I including defaults including constraints including generated'
+    ' including identity including storage including compression including comments)%3$s%4$s%5$s',
     home, retired,
     case when is_partitioned then ' partition by range (timestamp)' else '' end,
     case when not is_partitioned then ' with (' || facts.storage_options || ')' end,
     ' tablespace ' || quote_ident(facts.tablespace_name));
   execute format('alter table %I.traces owner to %I', home, facts.owner_name);
+  for statement in
+    select format('alter table %I.traces drop constraint %I', home, c.conname)
+    from pg_constraint c where c.conrelid = source and c.contype = 'c' and not c.convalidated
+  loop
+    execute statement;
+  end loop;
   foreach statement in array sequences loop
     execute statement;
   end loop;
