@@ -60,7 +60,6 @@ export async function main(argv: readonly string[]): Promise<number> {
 export async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('obs')
     .description('Schema migrations, proven backups, synthetic traces, validation and KPIs for PostgreSQL.')
-    .version(obsVersion(), '-V, --version', 'print the version')
     .option('--database-url <url>', 'the database to work on (else DATABASE_URL, PG*, config file, embedded server)')
     .option('--config <file>', 'configuration file (default: obs.config.{ts,js,json} here or above)')
     .option('--pack <name>', 'which pack of the configuration to use')
@@ -79,8 +78,15 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
     const command = name === wanted ? await load() : new Command(name)
     program.addCommand(command.summary(summary).description(command.description() || summary))
   }
+  program.version(obsVersion(), versionFlags(program, wanted), 'print the version')
   for (const command of everyCommand(program)) harden(command)
   return program
+}
+
+/** A command may have a --version of its own (`obs query` filters by it); then -V alone prints ours. */
+function versionFlags(program: Command, wanted: string | undefined): string {
+  const command = program.commands.find((candidate) => candidate.name() === wanted)
+  return command?.options.some((option) => option.long === '--version') ? '-V' : '-V, --version'
 }
 
 const generalHelp = `

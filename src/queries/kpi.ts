@@ -1,9 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Source } from './envelope.js'
-import type { Window } from './filters.js'
+import type { KpiFilters } from './filters.js'
 import type { FlatTable, Section } from './layout.js'
-import type { ObservabilityTables } from './observability/tables.js'
-import type { Scope } from './resolve-filters.js'
 
 /** A filter that a KPI may take besides the range and the workspace. */
 export type FilterName = 'department' | 'environment' | 'version'
@@ -18,8 +16,8 @@ export interface Kpi<Data> {
   readonly name: string
   readonly summary: string
   readonly filters: readonly FilterName[]
-  /** Asks the database; every query it sends filters by the scope's workspace. */
-  run(question: Question): Promise<KpiResult<Data>>
+  /** Asks the database; every query it sends filters by one workspace. */
+  run(request: KpiRequest): Promise<KpiResult<Data>>
   /** The answer as sections for a reader. */
   layout(data: Data): readonly Section[]
   /** The answer as one flat table. */
@@ -27,13 +25,12 @@ export interface Kpi<Data> {
 }
 
 /** What a KPI is given to answer. */
-export interface Question {
+export interface KpiRequest {
   /** A read-only transaction; all queries of an answer see the same snapshot. */
-  readonly db: Kysely<ObservabilityTables>
-  readonly scope: Scope
-  readonly window: Window
-  /** False when traces have changed since the rollups were refreshed: then only traces can be trusted. */
-  readonly rollupsAreFresh: boolean
+  readonly db: Kysely<unknown>
+  readonly filters: KpiFilters
+  /** The schema that the pack's tables live in; it is the transaction's search path. */
+  readonly schema: string
   /** Tells the person something about the answer that the numbers do not say. */
   warn(text: string): void
 }
@@ -41,4 +38,5 @@ export interface Question {
 export interface KpiResult<Data> {
   readonly data: Data
   readonly source: Source
+  readonly workspaceId: string
 }

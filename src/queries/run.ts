@@ -5,10 +5,8 @@ import { type Database, throwIfAborted } from '../database/connect.js'
 import { ObsError } from '../errors.js'
 import { type Envelope, filtersApplied } from './envelope.js'
 import type { KpiFilters } from './filters.js'
-import type { Kpi, Question } from './kpi.js'
-import { describeCoverage, requireTables, rollupsAreFresh } from './observability/readiness.js'
-import type { ObservabilityTables } from './observability/tables.js'
-import { checkFilterNames, resolveScope } from './resolve-filters.js'
+import type { Kpi, KpiRequest } from './kpi.js'
+import { checkFilterNames } from './resolve-filters.js'
 
 export interface RunKpiOptions {
   /** Milliseconds that each statement may take. */
@@ -19,7 +17,7 @@ export interface RunKpiOptions {
 
 export const defaultTimeout = 30_000
 
-type Transaction = Question['db']
+type Transaction = KpiRequest['db']
 
 /**
  * Asks a KPI and wraps its answer in the envelope.
@@ -41,11 +39,12 @@ export async function runKpi<Data>(
   const { timeout = defaultTimeout, schema = 'public' } = options
   const started = performance.now()
   try {
-    const { scope, result } = await readOnly(database, timeout, schema, (db) => ask(db, kpi, filters, context, schema))
+    const warn = (text: string) => context.progress.warn(text)
+    const result = await readOnly(database, timeout, schema, (db) => kpi.run({ db, filters, schema, warn }))
     return {
       data: result.data,
       meta: {
-        workspace_id: scope.workspaceId,
+        workspace_id: result.workspaceId,
         generated_at: new Date().toISOString(),
         query_duration_ms: Math.round(performance.now() - started),
         source: result.source,
@@ -58,27 +57,6 @@ export async function runKpi<Data>(
   }
 }
 
-async function ask<Data>(
-  db: Transaction,
-  kpi: Kpi<Data>,
-  filters: KpiFilters,
-  { progress }: RunContext,
-  schema: string,
-) {
-  await requireTables(db, schema)
-  const scope = await resolveScope(db, filters)
-  const warning = await describeCoverage(db, scope.workspaceId, filters.window)
-  if (warning !== undefined) progress.warn(warning)
-  const result = await kpi.run({
-    db,
-    scope,
-    window: filters.window,
-    rollupsAreFresh: await rollupsAreFresh(db),
-    warn: (text) => progress.warn(text),
-  })
-  return { scope, result }
-}
-
 function readOnly<T>(
   database: Database,
   timeout: number,
@@ -86,7 +64,7 @@ function readOnly<T>(
   work: (db: Transaction) => Promise<T>,
 ): Promise<T> {
   // Never destroyed: that would close the pool, which belongs to the caller.
-  const kysely = new Kysely<ObservabilityTables>({ dialect: new PostgresJSDialect({ postgres: database.sql }) })
+  const kysely = new Kysely<unknown>({ dialect: new PostgresJSDialect({ postgres: database.sql }) })
   return kysely
     .transaction()
     .setIsolationLevel('repeatable read')

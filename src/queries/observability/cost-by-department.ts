@@ -1,7 +1,7 @@
-import type { Kpi, Question } from '../kpi.js'
 import type { FlatTable, Section } from '../layout.js'
 import { type Fact, sumFacts } from './facts.js'
 import { digits, type Measure, measure, percentOf, quotient, rounded, total } from './measures.js'
+import { observabilityKpi, type Question } from './question.js'
 import { departmentsOf } from './reference.js'
 import { monthsIn, withPeriodBefore } from './windows.js'
 
@@ -40,18 +40,18 @@ export interface AgentCost {
 }
 
 /** What each department spends, how much of its budget that is, and on which agents. */
-export const costByDepartment: Kpi<CostByDepartment> = {
+export const costByDepartment = observabilityKpi<CostByDepartment>({
   name: 'cost-by-department',
   summary: 'spent and budget of each department, the trend and the agents that cost most',
   filters: ['department', 'environment', 'version'],
-  run,
+  answer,
   layout,
   table,
-}
+})
 
 type Row = Fact<'period' | 'department_id' | 'agent_id'>
 
-async function run(question: Question) {
+async function answer(question: Question) {
   const periods = withPeriodBefore(question.window)
   const { rows, source } = await sumFacts(question, ['period', 'department_id', 'agent_id'], periods)
   const departments = await departmentsOf(question)

@@ -1,8 +1,8 @@
-import type { Kpi, Question } from '../kpi.js'
 import type { FlatTable, Section } from '../layout.js'
 import { type Fact, sumFacts } from './facts.js'
 import { type Percentiles, percentilesBy } from './latency.js'
 import { digits, percentOf, quotient, rounded, total } from './measures.js'
+import { observabilityKpi, type Question } from './question.js'
 import { environmentsOf } from './reference.js'
 
 export interface EnvironmentParity {
@@ -65,20 +65,20 @@ const errorTolerance = 5
  * Of several environments marked as production the busiest is the reference, and the
  * others are compared with it.
  */
-export const environmentParity: Kpi<EnvironmentParity> = {
+export const environmentParity = observabilityKpi<EnvironmentParity>({
   name: 'environment-parity',
   summary: 'how much the other environments behave like production, 0 to 100',
   filters: ['department', 'environment'],
-  run,
+  answer,
   layout,
   table,
-}
+})
 
 type Row = Fact<'environment_id' | 'version'>
 type Environment = Awaited<ReturnType<typeof environmentsOf>>[number]
 
 /** Production is always read, also when --environment chooses what it is compared with. */
-async function run(question: Question) {
+async function answer(question: Question) {
   const { environmentId, ...rest } = question.scope
   const everywhere = { ...question, scope: { ...rest, environmentId: undefined } }
   const environments = await environmentsOf(question)

@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Source } from '../envelope.js'
 import type { Window } from '../filters.js'
-import type { Question } from '../kpi.js'
-import type { Scope } from '../resolve-filters.js'
+import type { Question } from './question.js'
+import type { Scope } from './scope.js'
 import { type Coarsest, planStretches, type Stretch } from './stretches.js'
 
 /** What sums can be grouped by. */

@@ -1,5 +1,6 @@
-import type { Question } from '../kpi.js'
+import { sql } from 'kysely'
 import { sumFacts } from './facts.js'
+import type { Question } from './question.js'
 
 /**
  * When each version of the scope was first seen, at any time before the window ends.
@@ -12,6 +13,8 @@ export async function firstSeen(question: Question): Promise<ReadonlyMap<string,
     .selectFrom('traces')
     .select('timestamp')
     .where('workspace_id', '=', question.scope.workspaceId)
+    // An infinite timestamp sorts first and is no day.
+    .where('timestamp', '>', sql<Date>`'-infinity'`)
     .orderBy('timestamp')
     .limit(1)
     .executeTakeFirst()

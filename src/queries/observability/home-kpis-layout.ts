@@ -14,11 +14,17 @@ export function homeKpisLayout(data: HomeKpis): readonly Section[] {
         { label: 'error rate', unit: 'percent', better: 'lower', ...errors.rate_percent },
         { label: 'cost', unit: 'usd', better: 'lower', ...cost.total },
         { label: 'quality', unit: 'score', better: 'higher', ...quality.average_score },
-        { label: 'latency avg', unit: 'ms', better: 'lower', ...latency.avg },
-        { label: 'latency p50', unit: 'ms', better: 'lower', ...latency.p50 },
-        { label: 'latency p90', unit: 'ms', better: 'lower', ...latency.p90 },
-        { label: 'latency p95', unit: 'ms', better: 'lower', ...latency.p95 },
-        { label: 'latency p99', unit: 'ms', better: 'lower', ...latency.p99 },
+      ],
+    },
+    {
+      kind: 'figures',
+      title: 'Latency',
+      figures: [
+        { label: 'average', unit: 'ms', better: 'lower', ...latency.avg },
+        { label: 'p50', unit: 'ms', better: 'lower', ...latency.p50 },
+        { label: 'p90', unit: 'ms', better: 'lower', ...latency.p90 },
+        { label: 'p95', unit: 'ms', better: 'lower', ...latency.p95 },
+        { label: 'p99', unit: 'ms', better: 'lower', ...latency.p99 },
       ],
     },
     {

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
-import type { Kpi, Question } from '../kpi.js'
 import { type Fact, inScope, sumFacts } from './facts.js'
 import { homeKpisLayout, homeKpisTable } from './home-kpis-layout.js'
 import { type Percentiles, percentilesBy } from './latency.js'
 import { digits, type Measure, measure, percentOf, quotient, rounded, total } from './measures.js'
+import { observabilityKpi, type Question } from './question.js'
 import { departmentsOf } from './reference.js'
 import { type Step, stepOf, stepsOf, withPeriodBefore } from './windows.js'
 
@@ -55,16 +55,16 @@ export interface DepartmentKpis {
 }
 
 /** The first page: how much, how fast, how well, at what price, and how that compares with the period before. */
-export const homeKpis: Kpi<HomeKpis> = {
+export const homeKpis = observabilityKpi<HomeKpis>({
   name: 'home-kpis',
   summary: 'requests, latency, errors, cost and quality, each against the period before',
   filters: ['department', 'environment', 'version'],
-  run,
+  answer,
   layout: homeKpisLayout,
   table: homeKpisTable,
-}
+})
 
-async function run(question: Question) {
+async function answer(question: Question) {
   const periods = withPeriodBefore(question.window)
   const step = stepOf(question.window)
   const sums = await sumFacts(question, ['period', 'department_id', 'model_provider'], periods)

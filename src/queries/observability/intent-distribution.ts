@@ -1,7 +1,7 @@
-import type { Kpi, Question } from '../kpi.js'
 import type { FlatTable, Section } from '../layout.js'
 import { type Fact, sumFacts } from './facts.js'
 import { digits, percentOf, quotient, rounded, total } from './measures.js'
+import { observabilityKpi, type Question } from './question.js'
 import { departmentsOf } from './reference.js'
 
 export interface IntentDistribution {
@@ -29,18 +29,18 @@ export interface DepartmentIntents {
 }
 
 /** What people ask agents for, department by department. */
-export const intentDistribution: Kpi<IntentDistribution> = {
+export const intentDistribution = observabilityKpi<IntentDistribution>({
   name: 'intent-distribution',
   summary: 'which intents each department has, as a share of the department and of the total',
   filters: ['department', 'environment', 'version'],
-  run,
+  answer,
   layout,
   table,
-}
+})
 
 type Row = Fact<'department_id' | 'intent_category'>
 
-async function run(question: Question) {
+async function answer(question: Question) {
   const windows = { current: question.window }
   const { rows, source } = await sumFacts(question, ['department_id', 'intent_category'], windows)
   const departments = await departmentsOf(question)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Window } from '../filters.js'
-import type { Question } from '../kpi.js'
 import { inScope } from './facts.js'
+import type { Question } from './question.js'
 
 /** Latency percentiles in milliseconds, interpolated as `percentile_cont` does. */
 export interface Percentiles {

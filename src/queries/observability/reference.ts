@@ -1,4 +1,4 @@
-import type { Question } from '../kpi.js'
+import type { Question } from './question.js'
 
 /** A department or an environment by its two names. */
 export interface Named {

@@ -6,7 +6,7 @@ type Numeric = string
 type Big = number | bigint
 
 /** The tables of the observability pack as the KPIs read them; columns that no KPI reads are left out. */
-export interface ObservabilityTables {
+export type ObservabilityTables = {
   readonly workspaces: {
     readonly id: string
     readonly workspace_id: string
@@ -70,7 +70,7 @@ export interface ObservabilityTables {
   }
 }
 
-interface Rollup {
+type Rollup = {
   readonly bucket: Time
   readonly workspace_id: string
   readonly department_id: string

@@ -1,8 +1,8 @@
-import type { Kpi, Question } from '../kpi.js'
 import type { FlatTable, Section } from '../layout.js'
 import { type Fact, sumFacts } from './facts.js'
 import { firstSeen } from './first-seen.js'
 import { digits, percentOf, quotient, rounded, total } from './measures.js'
+import { observabilityKpi, type Question } from './question.js'
 import { stepsOf } from './windows.js'
 
 export interface VersionAdoption {
@@ -34,18 +34,18 @@ export interface VersionDay {
 }
 
 /** How new versions take over, and whether they are better. */
-export const versionAdoption: Kpi<VersionAdoption> = {
+export const versionAdoption = observabilityKpi<VersionAdoption>({
   name: 'version-adoption',
   summary: 'share of each version day by day, when it took over, its errors and latency',
   filters: ['department', 'environment', 'version'],
-  run,
+  answer,
   layout,
   table,
-}
+})
 
 type Row = Fact<'at' | 'version'>
 
-async function run(question: Question) {
+async function answer(question: Question) {
   const { rows, source } = await sumFacts(question, ['at', 'version'], { current: question.window })
   const seen = await firstSeen(question)
   const days = daysOf(question, rows)
