@@ -1,0 +1,45 @@
+import type { Session } from '../database/connect.js'
+import type { PlatformName } from '../database/platform.js'
+import type { Directives } from './directives.js'
+
+export type Direction = 'up' | 'down'
+export type ScriptKind = Direction | 'verify'
+
+/** What a migration written in TypeScript or JavaScript is given. */
+export interface MigrationEnvironment {
+  /** The session of the migration, inside its transaction. */
+  readonly sql: Session
+}
+
+export type MigrationFunction = (environment: MigrationEnvironment) => Promise<unknown>
+
+/** One file, or one function of a file, that a migration consists of. */
+export interface Script {
+  /** Absolute path. */
+  readonly file: string
+  /** The content without a byte order mark. */
+  readonly text: string
+  readonly checksum: string
+  /** The platform this form is for; null when it is for every platform. */
+  readonly variant: PlatformName | null
+  readonly directives: Directives
+  /** What to call, for a script that is a function; an SQL script has none. */
+  readonly run?: MigrationFunction
+}
+
+/** One version of a pack, in all its forms. */
+export interface Migration {
+  readonly version: number
+  /** Without version and endings: `departments`. */
+  readonly name: string
+  /** As people name it: `0002_departments`. */
+  readonly id: string
+  readonly up: readonly Script[]
+  readonly down: readonly Script[]
+  readonly verify: readonly Script[]
+}
+
+/** The form for `variant`, else the one for every platform. */
+export function chooseScript(scripts: readonly Script[], variant: PlatformName | null): Script | undefined {
+  return scripts.find((script) => script.variant === variant) ?? scripts.find((script) => script.variant === null)
+}

@@ -1,0 +1,197 @@
+import type { PlatformName } from '../database/platform.js'
+import { UsageError } from '../errors.js'
+import {
+  ChangedMigrationError,
+  DirtyHistoryError,
+  LateMigrationError,
+  MigrationFilesError,
+  MissingDownError,
+  MissingMigrationError,
+  UnfinishedMigrationError,
+} from './errors.js'
+import { currentVersion, type HistoryState, isApplied, presentVersions, type VersionRecord } from './history.js'
+import { chooseScript, type Direction, type Migration, type Script } from './migration.js'
+
+/** One migration to run in one direction. */
+export interface Step {
+  readonly migration: Migration
+  readonly direction: Direction
+  readonly script: Script
+  readonly verify: Script | undefined
+  /** The statement to begin with, from 1; above 1 when an earlier run stopped halfway. */
+  readonly resumeAt: number
+  /** Checksums of the statements that ran already. */
+  readonly doneStatements: readonly string[]
+}
+
+/** What a plan is made from. */
+export interface Situation {
+  readonly migrations: readonly Migration[]
+  readonly history: HistoryState
+  readonly platform: PlatformName
+  /** Where the files are, for messages. */
+  readonly folder: string
+}
+
+/** How far down to go: to a version, or by a number of migrations. */
+export type DownTarget = { readonly to: number } | { readonly steps: number }
+
+/**
+ * Decides which migrations to apply, oldest first.
+ *
+ * The past is checked before anything is chosen: a file that vanished or changed since
+ * it was applied throws, so a plan never builds on a past the database does not share.
+ *
+ * @throws ObsError with exit code 5 when a migration is half done in a way that only a person can judge.
+ */
+export function planUp(situation: Situation, to?: number): readonly Step[] {
+  const { migrations, history } = situation
+  refuseUnknown(situation)
+  refuseStopped(situation, 'down')
+  refuseMissing(situation)
+  refuseChanged(situation)
+  if (to !== undefined) checkTarget(situation, to)
+  const limit = to ?? Number.MAX_SAFE_INTEGER
+  const pending = migrations.filter((one) => !isApplied(history.get(one.version)) && one.version <= limit)
+  refuseLate(situation, pending)
+  if (to !== undefined && pending.length === 0) refuseBackwards(history, to)
+  return pending.map((migration) => upStep(situation, migration))
+}
+
+/**
+ * Decides which migrations to revert, newest first.
+ *
+ * A file that changed since it was applied is no obstacle here: reverting it is how a
+ * person gets to apply it anew.
+ *
+ * @throws MissingDownError naming every migration that cannot be reverted, before the first one is.
+ */
+export function planDown(situation: Situation, target: DownTarget): readonly Step[] {
+  refuseUnknown(situation)
+  refuseStopped(situation, 'up')
+  if ('to' in target) checkTarget(situation, target.to)
+  const present = [...presentVersions(situation.history)].reverse()
+  if ('to' in target && target.to > (present[0]?.version ?? 0)) refuseForwards(situation, target.to)
+  const chosen =
+    'to' in target ? present.filter((record) => record.version > target.to) : present.slice(0, target.steps)
+  refuseMissing(situation, chosen)
+  const steps = chosen.map((record) => downStep(situation, record))
+  const stuck = steps.filter((step) => 'missing' in step).map((step) => step.missing)
+  if (stuck.length > 0) throw new MissingDownError(stuck)
+  return steps.filter((step) => 'script' in step)
+}
+
+function upStep({ history, platform }: Situation, migration: Migration): Step {
+  const script = chooseScript(migration.up, platform)
+  if (!script) throw noFormFor(migration, platform)
+  const record = history.get(migration.version)
+  const stopped = record?.state === 'stopped' ? record : undefined
+  return {
+    migration,
+    direction: 'up',
+    script,
+    verify: chooseScript(migration.verify, platform),
+    resumeAt: stopped?.statement ?? 1,
+    doneStatements: stopped?.doneStatements ?? [],
+  }
+}
+
+function downStep({ migrations }: Situation, record: VersionRecord): Step | { missing: string } {
+  const migration = migrations.find((one) => one.version === record.version)
+  const script = migration && chooseScript(migration.down, record.variant)
+  if (!migration || !script) return { missing: migration?.id ?? idOf(record) }
+  const stopped = record.state === 'stopped' ? record : undefined
+  return {
+    migration,
+    direction: 'down',
+    script,
+    verify: undefined,
+    resumeAt: stopped?.statement ?? 1,
+    doneStatements: stopped?.doneStatements ?? [],
+  }
+}
+
+function refuseUnknown({ history, migrations }: Situation): void {
+  const record = presentVersions(history).find((one) => one.state === 'unknown')
+  if (!record) return
+  throw new DirtyHistoryError(nameOf(record, migrations), record.version, record.direction, record.statement)
+}
+
+function refuseStopped({ history, migrations }: Situation, direction: Direction): void {
+  const record = presentVersions(history).find((one) => one.state === 'stopped' && one.direction === direction)
+  if (!record) return
+  throw new UnfinishedMigrationError(nameOf(record, migrations), record.version, direction, record.statement)
+}
+
+function refuseMissing({ migrations, history, folder }: Situation, records = presentVersions(history)): void {
+  const known = new Set(migrations.map((migration) => migration.version))
+  const missing = records.filter((record) => !known.has(record.version))
+  if (missing.length > 0) throw new MissingMigrationError(missing.map(idOf), folder)
+}
+
+function refuseChanged({ migrations, history }: Situation): void {
+  const changed = migrations.filter((migration) => hasChanged(migration, history.get(migration.version)))
+  if (changed.length > 0) throw new ChangedMigrationError(changed.map((migration) => migration.id))
+}
+
+/** True when a migration is applied and the form that was applied says something else now. */
+export function hasChanged(migration: Migration, record: VersionRecord | undefined): boolean {
+  if (record?.state !== 'applied') return false
+  const script = migration.up.find((form) => form.variant === record.variant)
+  return script?.checksum !== record.checksum
+}
+
+function refuseLate({ history, migrations }: Situation, pending: readonly Migration[]): void {
+  const current = currentVersion(history)
+  const late = pending.filter((migration) => migration.version < current)
+  if (late.length === 0) return
+  const newest = migrations.find((migration) => migration.version === current)
+  throw new LateMigrationError(
+    late.map((migration) => migration.id),
+    newest?.id ?? String(current),
+  )
+}
+
+function checkTarget({ migrations, history }: Situation, to: number): void {
+  if (to === 0 || migrations.some((migration) => migration.version === to) || history.has(to)) return
+  const known = migrations.map((migration) => migration.version)
+  throw new UsageError(`there is no migration with version ${to}`, {
+    code: 'unknown_version',
+    hint: `Name 0 or one of ${known.join(', ')} with --to; nothing was changed.`,
+    details: { to, versions: known },
+  })
+}
+
+function refuseBackwards(history: HistoryState, to: number): void {
+  const current = currentVersion(history)
+  if (to >= current) return
+  throw new UsageError(`the database is at version ${current} already, above ${to}`, {
+    code: 'wrong_direction',
+    hint: `Run obs migrate down --to ${to} to go back; nothing was changed.`,
+    details: { current, to },
+  })
+}
+
+function refuseForwards({ history }: Situation, to: number): void {
+  const current = currentVersion(history)
+  throw new UsageError(`the database is at version ${current}, below ${to}`, {
+    code: 'wrong_direction',
+    hint: `Run obs migrate up --to ${to} to go there; nothing was changed.`,
+    details: { current, to },
+  })
+}
+
+function noFormFor(migration: Migration, platform: PlatformName): MigrationFilesError {
+  const there = migration.up.map((script) => script.variant).join(', ')
+  return new MigrationFilesError([
+    { message: `${migration.id} has no form for ${platform}, only for ${there}; add ${migration.id}.up.sql` },
+  ])
+}
+
+function nameOf(record: VersionRecord, migrations: readonly Migration[]): string {
+  return migrations.find((migration) => migration.version === record.version)?.id ?? idOf(record)
+}
+
+function idOf(record: VersionRecord): string {
+  return `${record.version}_${record.name}`
+}

@@ -1,0 +1,229 @@
+import { hostname, userInfo } from 'node:os'
+import type { RunContext } from '../context.js'
+import { type Database, type Session, throwIfAborted } from '../database/connect.js'
+import { quoteIdentifier } from '../database/quote.js'
+import { holdsData, listTables } from '../database/tables.js'
+import { UsageError } from '../errors.js'
+import { obsVersion } from '../package.js'
+import type { Pack } from '../packs.js'
+import { type Applied, applyStep, isTransactional, type PreparedStep, StepError } from './apply.js'
+import { discover } from './discover.js'
+import { interruptedRun, MigrationFailedError, type RunState } from './errors.js'
+import { currentVersion, ensureHistory, foldHistory, presentVersions, type RunFacts, readHistory } from './history.js'
+import { withMigrationLock } from './lock.js'
+import type { Direction } from './migration.js'
+import type { Situation, Step } from './plan.js'
+import { prepareSteps } from './prepare.js'
+import { chooseMode, type PreservationMode, type PreservationSummary, summarise } from './preservation.js'
+
+/** Names a backup that was made. */
+export interface BackupReference {
+  readonly id: string
+  readonly path: string
+}
+
+/** What `up` and `down` have in common. */
+export interface RunOptions {
+  /** How long to wait for another run; 60 s by default. */
+  readonly lockTimeoutMs?: number
+  /** How long a statement may wait for a lock on a table; 10 s by default. */
+  readonly ddlLockTimeoutMs?: number
+  /** How to prove that nothing was lost; by default it depends on the amount of data. */
+  readonly preserve?: PreservationMode
+  /** Makes a backup; called once, before the first migration, when the database holds data. */
+  readonly backup?: () => Promise<BackupReference | null>
+  /** Only says what would be done: nothing is locked and nothing is changed. */
+  readonly dryRun?: boolean
+}
+
+/** What a run did. */
+export interface RunResult {
+  readonly done: readonly Applied[]
+  /** What a dry run would do, in order. */
+  readonly planned: readonly PlannedMigration[]
+  readonly backup: BackupReference | null
+  readonly preservation: PreservationSummary
+  readonly durationMs: number
+}
+
+export interface PlannedMigration {
+  readonly version: number
+  readonly name: string
+  readonly transactional: boolean
+}
+
+/**
+ * Plans, prepares, locks, plans again, backs up and runs.
+ *
+ * Files are read and parsed before the lock is taken, so that a mistake in the third
+ * of them changes nothing; the plan is made again under the lock, because another run
+ * may have done the work meanwhile.
+ */
+export async function runMigrations(
+  database: Database,
+  pack: Pack,
+  plan: (situation: Situation) => readonly Step[],
+  options: RunOptions,
+  context: RunContext,
+): Promise<RunResult> {
+  const started = performance.now()
+  refuseOwnSchema(pack)
+  const steps = await prepareSteps(database, plan(await readSituation(database, pack)))
+  const elapsed = () => Math.round(performance.now() - started)
+  const nothing = { done: [], planned: [], backup: null, preservation: summarise('hashes', [], new Set()) }
+  if (options.dryRun) return { ...nothing, planned: steps.map(asPlanned), durationMs: elapsed() }
+  if (steps.length === 0) return { ...nothing, durationMs: elapsed() }
+
+  const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
+  return withMigrationLock(database.sql, lock, context, async (session) => {
+    const current = await prepareSteps(database, plan(await readSituation(database, pack)))
+    if (current.length === 0) return { ...nothing, durationMs: elapsed() }
+    const outcome = await runLocked(session, { database, pack, steps: current, options }, context)
+    return { ...outcome, planned: [], durationMs: elapsed() }
+  })
+}
+
+/** Reads the files and the history: all that a plan is made from. */
+export async function readSituation({ sql, platform }: Database, pack: Pack): Promise<Situation> {
+  const migrations = await discover(pack.migrations)
+  const history = foldHistory(await readHistory(sql, pack.name))
+  return { migrations, history, platform: platform.name, folder: pack.migrations }
+}
+
+function refuseOwnSchema({ name, schema }: Pack): void {
+  if (schema !== 'obs') return
+  throw new UsageError(
+    `the pack ${JSON.stringify(name)} may not live in the schema "obs", where obs keeps its history`,
+    {
+      code: 'reserved_schema',
+      hint: 'Name another schema for it in the configuration file.',
+      details: { pack: name },
+    },
+  )
+}
+
+function asPlanned(step: PreparedStep): PlannedMigration {
+  return { version: step.migration.version, name: step.migration.name, transactional: isTransactional(step) }
+}
+
+interface Work {
+  readonly database: Database
+  readonly pack: Pack
+  readonly steps: readonly PreparedStep[]
+  readonly options: RunOptions
+}
+
+async function runLocked(
+  session: Session,
+  work: Work,
+  context: RunContext,
+): Promise<Omit<RunResult, 'planned' | 'durationMs'>> {
+  const { pack, steps, options } = work
+  const existing = new Set((await listTables(session, pack.schema)).map((table) => table.name))
+  const preserve = options.preserve ?? (await chooseMode(session, pack.schema))
+  const backup = await backUp(session, work, context)
+  throwIfAborted(context.signal)
+  await ensureHistory(session)
+  await ensureSchema(session, pack.schema)
+  const facts = await factsAbout(session, pack)
+  const run = {
+    schema: pack.schema,
+    facts,
+    preserve,
+    backupId: backup?.id ?? null,
+    ddlLockTimeoutMs: options.ddlLockTimeoutMs ?? 10_000,
+  }
+  const done: Applied[] = []
+  for (const step of steps) {
+    context.progress.step(`${step.direction === 'up' ? 'applying' : 'reverting'} ${step.migration.id}`)
+    try {
+      throwIfAborted(context.signal)
+      done.push(await applyStep(session, run, step, context))
+    } catch (error) {
+      throw await explain(error, work, step, { done, backup }, context)
+    }
+  }
+  const receipts = done.map((one) => one.receipt)
+  return { done, backup, preservation: summarise(preserve, receipts, existing) }
+}
+
+async function backUp(
+  session: Session,
+  { pack, options }: Work,
+  { progress }: RunContext,
+): Promise<BackupReference | null> {
+  if (!options.backup || !(await holdsData(session, pack.schema))) return null
+  progress.step('backing up')
+  return options.backup()
+}
+
+async function ensureSchema(session: Session, schema: string): Promise<void> {
+  const [there] = await session`select from pg_namespace where nspname = ${schema}`
+  if (!there) await session.unsafe(`create schema ${quoteIdentifier(schema)}`)
+}
+
+async function factsAbout(session: Session, pack: Pack): Promise<RunFacts> {
+  const [row] = await session<{ role: string }[]>`select current_user as role`
+  return { pack: pack.name, who: `${loginName()} as ${row?.role}`, host: hostname(), obsVersion: obsVersion() }
+}
+
+/** A process in a container may run under a number that has no name. */
+function loginName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.() ?? '?'}`
+  }
+}
+
+/** Turns what went wrong into what a person needs to know about it. */
+async function explain(
+  error: unknown,
+  work: Work,
+  step: PreparedStep,
+  { done, backup }: { readonly done: readonly Applied[]; readonly backup: BackupReference | null },
+  context: RunContext,
+): Promise<unknown> {
+  const state: RunState = {
+    migration: step.migration.id,
+    direction: step.direction,
+    done: done.map((one) => one.id),
+    now: await whereNow(work, step),
+    backup,
+  }
+  if (context.signal.aborted) return interruptedRun(state)
+  const failure =
+    error instanceof StepError ? error.failure : { message: error instanceof Error ? error.message : String(error) }
+  return new MigrationFailedError(state, failure, error instanceof StepError ? error.cause : error)
+}
+
+/**
+ * Asks the database itself, on another connection: the one that was used may be gone,
+ * and whether its last commit was carried out only the server knows.
+ */
+async function whereNow({ database, pack }: Work, step: PreparedStep): Promise<string> {
+  try {
+    const state = foldHistory(await readHistory(database.sql, pack.name))
+    const record = state.get(step.migration.version)
+    const at = `the database is at version ${currentVersion(state)}`
+    const half = presentVersions(state).find((one) => one.state === 'stopped' || one.state === 'unknown')
+    if (half?.state === 'stopped')
+      return `${at}; ${step.migration.id} stopped before statement ${half.statement} and goes on there`
+    if (half)
+      return `${at}; ${step.migration.id} broke off in statement ${half.statement}, and whether that took effect is not known`
+    const succeeded = record?.state === (step.direction === 'up' ? 'applied' : 'reverted')
+    if (succeeded && record?.checksum === step.script.checksum)
+      return `${at}; ${step.migration.id} was committed before the run ended`
+    return `${at}; ${step.migration.id} was rolled back`
+  } catch {
+    return `the database could not be asked where it stands; ${undone(step)}`
+  }
+}
+
+function undone(step: PreparedStep): string {
+  return isTransactional(step)
+    ? 'the server rolls back what was not committed'
+    : 'obs migrate status will show which statement was reached'
+}
+
+export type { Direction }

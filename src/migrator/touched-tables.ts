@@ -1,0 +1,91 @@
+import type { Node, Statement } from './statements.js'
+
+/** A table as a statement names it; without a schema it is found by the search path. */
+export interface TableName {
+  readonly schema: string | undefined
+  readonly table: string
+}
+
+/**
+ * The existing tables whose rows a list of statements can alter, or `all` when that
+ * cannot be told from their text: data may be changed by triggers, by cascades, and by
+ * whatever a function or a DO block does.
+ */
+export function touchedTables(statements: readonly Statement[]): readonly TableName[] | 'all' {
+  const names: TableName[] = []
+  for (const { tree } of statements) {
+    const [kind = '', content] = Object.entries(tree ?? {})[0] ?? []
+    const touched = (touches[kind] ?? everything)((content ?? {}) as Node)
+    if (touched === 'all') return 'all'
+    names.push(...touched)
+  }
+  return names
+}
+
+type Touches = (content: Node) => readonly TableName[] | 'all'
+
+const nothing: Touches = () => []
+const everything: Touches = () => 'all'
+
+/** Statements that are not listed count as touching everything. */
+const touches: Readonly<Record<string, Touches>> = {
+  AlterTableStmt: (content) => relationsIn(content),
+  RenameStmt: (content) => relationsIn(content),
+  DropStmt: (content) => droppedTables(content),
+  AlterObjectSchemaStmt: (content) => relationsIn(content),
+  AlterEnumStmt: nothing,
+  AlterOwnerStmt: nothing,
+  AlterSeqStmt: nothing,
+  CommentStmt: nothing,
+  CreateEnumStmt: nothing,
+  CreateExtensionStmt: nothing,
+  CreateFunctionStmt: nothing,
+  CreatePolicyStmt: nothing,
+  CreateRoleStmt: nothing,
+  CreateSchemaStmt: nothing,
+  CreateSeqStmt: nothing,
+  CreateStatsStmt: nothing,
+  CreateStmt: nothing,
+  CreateTrigStmt: nothing,
+  DefineStmt: nothing,
+  GrantStmt: nothing,
+  IndexStmt: nothing,
+  TransactionStmt: nothing,
+  VacuumStmt: nothing,
+  VariableSetStmt: nothing,
+  ViewStmt: nothing,
+}
+
+const harmlessDrops = new Set([
+  'OBJECT_INDEX',
+  'OBJECT_VIEW',
+  'OBJECT_MATVIEW',
+  'OBJECT_TRIGGER',
+  'OBJECT_POLICY',
+  'OBJECT_STATISTIC_EXT',
+])
+
+function droppedTables(content: Node): readonly TableName[] | 'all' {
+  if (content['behavior'] === 'DROP_CASCADE') return 'all'
+  if (harmlessDrops.has(String(content['removeType']))) return []
+  if (content['removeType'] !== 'OBJECT_TABLE') return 'all'
+  const objects = (content['objects'] ?? []) as readonly { List?: { items?: readonly NameItem[] } }[]
+  return objects.map((object) => {
+    const names = (object.List?.items ?? []).map((item) => item.String?.sval ?? '')
+    return { schema: names.at(-2), table: names.at(-1) ?? '' }
+  })
+}
+
+interface NameItem {
+  readonly String?: { readonly sval?: string }
+}
+
+/** Every relation named anywhere in the tree. */
+function relationsIn(tree: unknown): readonly TableName[] {
+  if (Array.isArray(tree)) return tree.flatMap(relationsIn)
+  if (typeof tree !== 'object' || tree === null) return []
+  const below = Object.values(tree).flatMap(relationsIn)
+  if (!('relname' in tree) || typeof tree.relname !== 'string') return below
+  const schema = 'schemaname' in tree && typeof tree.schemaname === 'string' ? tree.schemaname : undefined
+  return [{ schema, table: tree.relname }, ...below]
+}
