@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import { exitCodes, ObsError } from '../errors.js'
 import { describeAddress, type ServerAddress } from './address.js'
+import { hungUpCode } from './pool.js'
 
 /** The server could not be reached, or did not let us in. */
 export class ConnectionError extends ObsError {
@@ -45,6 +46,15 @@ const unreachable: Explanation = (error, address, where) =>
     'server_unreachable',
     address,
     `Check that the server runs and that ${address.source} names it, or run obs doctor.`,
+    error,
+  )
+
+const hungUp: Explanation = (error, address, where) =>
+  new ConnectionError(
+    `whoever listens at ${where} hung up without answering as a PostgreSQL server would`,
+    'server_unreachable',
+    address,
+    `Check that ${address.source} names a PostgreSQL server, and its sslmode.`,
     error,
   )
 
@@ -111,6 +121,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   EHOSTUNREACH: unreachable,
   ENETUNREACH: unreachable,
   CONNECT_TIMEOUT: unreachable,
+  [hungUpCode]: hungUp,
   ECONNRESET: lost,
   EPIPE: lost,
   CONNECTION_CLOSED: lost,
