@@ -1,0 +1,69 @@
+import type { PopulationSettings, RunSettings, SeedPack, SeedPlan } from '../pack.js'
+import { agentRows, departmentRows, environmentRows, userRows, workspaceRows } from './reference-rows.js'
+import { dayMs } from './calendar.js'
+import { type EncodingSource, evaluationTable, traceTable } from './encode.js'
+import { planIncidents } from './incidents.js'
+import { makePopulation } from './population.js'
+import { priceTable, pricesPerThousand } from './prices.js'
+import { isProfileName, profileCalled, profileNames } from './profiles.js'
+import { makeTexts } from './prompts.js'
+import { planVolume } from './volume.js'
+
+/** The generators of the observability pack. */
+export const observability: SeedPack = {
+  name: 'observability',
+  profiles: profileNames.map((name) => ({ name, description: profileCalled(name).description })),
+  requires: {
+    workspaces: ['id', 'workspace_id', 'workspace_code', 'metadata'],
+    departments: ['id', 'workspace_id', 'department_code', 'metadata'],
+    environments: ['id', 'workspace_id', 'environment_code', 'metadata'],
+    traces: ['trace_id', 'department_id', 'environment_id', 'version', 'intent_category', 'user_segment', 'metadata'],
+    users: ['id', 'user_id', 'user_segment', 'signed_up_at', 'last_seen_at', 'metadata'],
+    agents: ['id', 'agent_id', 'environment_id', 'version', 'status', 'metadata'],
+    evaluations: ['id', 'trace_id', 'trace_timestamp', 'score', 'metadata'],
+  },
+  coded: { departments: 'department_code', environments: 'environment_code' },
+  demoWorkspace: '8f14e45f-ceea-4e7a-9b1c-0242ac120001',
+  plan,
+}
+
+/** Plans a run; nothing is read and nothing is drawn that a row would need. */
+function plan(run: RunSettings): SeedPlan {
+  const profile = profileOf(run)
+  const window = windowOf(run)
+  const origin: PopulationSettings = run.population ?? run
+  const home = windowOf(origin)
+  const population = makePopulation(profileOf(origin), origin.seed, home.from, home.to)
+  const volume = planVolume(profile, population.agents, window, population.curve, run)
+  const incidents = planIncidents(profile, population.agents, window, run.runId)
+  const lastSeen = new Float64Array(population.users.length)
+  const people = { run, population, home, profile: profileOf(origin) }
+  let facts: EncodingSource | undefined
+  return {
+    window,
+    incidents: incidents.map(({ incident }) => incident),
+    notes: { prices: { as_of: priceTable.asOf, usd_per_1k_tokens: pricesPerThousand() } },
+    references: async () => [workspaceRows(run, home), departmentRows(run, home), environmentRows(run, home)],
+    async facts(ids) {
+      const texts = await makeTexts(run.runId, profile.texts.perIntent)
+      const { runId, workspace } = run
+      const part = volume.part
+      facts = { runId, workspace, profile, population, window, incidents, part, volume, ids, texts, lastSeen }
+      return [traceTable(facts), evaluationTable(facts)]
+    },
+    async closing() {
+      if (!facts) throw new Error('the facts of a run come before what closes it')
+      return [agentRows(people, facts.ids), await userRows(people, facts.ids, lastSeen)]
+    },
+  }
+}
+
+function windowOf({ asOf, days }: PopulationSettings): { from: number; to: number } {
+  return { from: asOf.getTime() - days * dayMs, to: asOf.getTime() }
+}
+
+function profileOf({ profile }: PopulationSettings) {
+  if (!isProfileName(profile)) throw new Error(`no profile is called ${profile}`)
+  return profileCalled(profile)
+}
+

@@ -1,0 +1,110 @@
+import { type WeightedChoice, weightedChoice, zipfWeights } from '../distributions.js'
+import { Random, type StreamKey, streamKey } from '../random.js'
+import { dayMs, epochDay } from './calendar.js'
+import { departments } from './departments.js'
+import type { Profile } from './profiles.js'
+
+export const segments = ['power_user', 'regular', 'new', 'dormant'] as const
+export type Segment = (typeof segments)[number]
+
+export interface User {
+  readonly index: number
+  readonly userId: string
+  readonly segment: Segment
+  /** Index into `departments`. */
+  readonly department: number
+  /** Milliseconds since 1970. */
+  readonly signedUpAt: number
+  /** The last day on which a dormant user may come; others have none. */
+  readonly leavesOnDay: number
+  /** Requests relative to other users of the department. */
+  readonly weight: number
+}
+
+/** Of twenty users two are power users, fourteen regular, three new and one dormant: 10/70/15/5. */
+const segmentPattern: readonly Segment[] = [
+  ...Array<Segment>(2).fill('power_user'),
+  ...Array<Segment>(14).fill('regular'),
+  ...Array<Segment>(3).fill('new'),
+  'dormant',
+]
+
+/** Signed up long before any window, so that every department has somebody at work from the first day on. */
+const founderAgeDays = 800
+
+const segmentWeight: Readonly<Record<Segment, number>> = { power_user: 5, regular: 1, new: 0.9, dormant: 0.6 }
+
+/** The people of a workspace: a function of the profile, the population's seed and its window. */
+export function makeUsers(profile: Profile, seed: number, from: number, to: number): readonly User[] {
+  const key = streamKey('users', profile.name, seed)
+  const random = new Random()
+  const popularity = zipfWeights(profile.users.count, 0.35)
+  return Array.from({ length: profile.users.count }, (_, index) => {
+    const segment = segmentPattern[index % segmentPattern.length] ?? 'regular'
+    const group = Math.floor(index / segmentPattern.length)
+    const isFounder = index % segmentPattern.length === 0 && group < departments.length
+    random.seat(key, 0, index)
+    const department = isFounder ? group : random.integer(departments.length)
+    const signedUpAt = isFounder ? from - founderAgeDays * dayMs : signUp(random, segment, from, to)
+    return {
+      index,
+      userId: `member-${String(index + 1).padStart(4, '0')}`,
+      segment,
+      department,
+      signedUpAt: Math.floor(signedUpAt / 1000) * 1000,
+      leavesOnDay: segment === 'dormant' ? epochDay(from + random.between(0.05, 0.4) * (to - from)) : Infinity,
+      weight: segmentWeight[segment] * (popularity[random.integer(popularity.length)] ?? 0),
+    }
+  })
+}
+
+/** For each department, who of its users asks on a day; the result picks indexes of `users`. */
+export interface Attendance {
+  pick(department: number, random: Random): number
+}
+
+/** Decides who is there on a day: nobody before the day after the sign-up, then fewer week by week. */
+export function attendance(users: readonly User[], seed: number, day: number): Attendance {
+  const key = streamKey('attendance', seed)
+  const random = new Random()
+  const present = departments.map((_, department) =>
+    users.filter((user) => user.department === department && isPresent(user, day, random, key)),
+  )
+  const choices = present.map((members, department) => choiceOf(members.length > 0 ? members : founders(users, department)))
+  return {
+    pick(department, source) {
+      const choice = choices[department]
+      return choice?.members[choice.choice.pick(source)]?.index ?? 0
+    },
+  }
+}
+
+function choiceOf(members: readonly User[]): { members: readonly User[]; choice: WeightedChoice } {
+  return { members, choice: weightedChoice(members.map(({ weight }) => weight)) }
+}
+
+function founders(users: readonly User[], department: number): readonly User[] {
+  return users.filter((user) => user.department === department).slice(0, 1)
+}
+
+function signUp(random: Random, segment: Segment, from: number, to: number): number {
+  const length = to - from
+  if (segment === 'new') return from + random.between(0.45, 0.97) * length
+  if (segment === 'dormant') return from - random.between(20, 365) * dayMs
+  return random.chance(0.55) ? from - random.between(1, 365) * dayMs : from + random.between(0, 0.85) * length
+}
+
+function isPresent(user: User, day: number, random: Random, key: StreamKey): boolean {
+  const signUpDay = epochDay(user.signedUpAt)
+  if (day <= signUpDay || day > user.leavesOnDay) return false
+  const week = Math.floor((day - signUpDay - 1) / 7)
+  return random.seat(key, user.index, week).chance(retention(user.segment, week))
+}
+
+/** The probability that a user comes in the nth week after the first. */
+function retention(segment: Segment, week: number): number {
+  if (segment === 'power_user') return week > 100 ? 1 : 0.97
+  if (segment === 'regular') return 0.5 + 0.5 * Math.exp(-week / 3)
+  if (segment === 'new') return 0.15 + 0.85 * Math.exp(-week / 2.5)
+  return 0.6 + 0.4 * Math.exp(-week)
+}

@@ -1,0 +1,98 @@
+import type { CopyBuffer } from './copy-text.js'
+
+/** A half-open stretch of time in milliseconds since 1970: from <= t < to. */
+export interface Stretch {
+  readonly from: number
+  readonly to: number
+}
+
+/** What identifies a run; everything it generates is a function of these. */
+export interface RunSettings {
+  readonly runId: string
+  readonly seed: number
+  readonly profile: string
+  readonly days: number
+  /** The end of the window, exclusive. */
+  readonly asOf: Date
+  /** Multiplies the volume of the profile. */
+  readonly scale: number
+  readonly workspace: string
+  /** 0 for the first run of a workspace, one more for each that is appended. */
+  readonly ordinal: number
+  /**
+   * The run that made the workspace's users and agents, when it was an earlier one: an
+   * appended run goes on with the same people instead of inventing others under their names.
+   */
+  readonly population?: PopulationSettings
+}
+
+export interface PopulationSettings {
+  readonly seed: number
+  readonly profile: string
+  readonly days: number
+  readonly asOf: Date
+}
+
+/** Something that went wrong on purpose in the generated history, so that a demo can tell the story. */
+export interface Incident {
+  readonly kind: string
+  readonly from: string
+  readonly to: string
+  readonly affected: Readonly<Record<string, string | readonly string[]>>
+  readonly summary: string
+}
+
+/** A table of few rows that facts refer to; rows that exist already are left as they are. */
+export interface ReferenceTable {
+  readonly table: string
+  readonly columns: readonly string[]
+  /** Columns of a unique key; a row whose key exists is not inserted. */
+  readonly key: readonly string[]
+  readonly rows: readonly (readonly (string | null)[])[]
+}
+
+/** A table of many rows in time. */
+export interface FactTable {
+  readonly table: string
+  readonly timeColumn: string
+  readonly columns: readonly string[]
+  /** The number of rows when it is known without generating them. */
+  readonly rows?: number
+  /**
+   * Writes the rows of a stretch of the window, in order, and yields the number of rows
+   * written whenever the buffer is full and once at the end; the caller empties it.
+   */
+  encode(stretch: Stretch, target: CopyBuffer): Iterable<number>
+}
+
+/** Everything of a run that follows from its settings alone. */
+export interface SeedPlan {
+  readonly window: Stretch
+  readonly incidents: readonly Incident[]
+  /** Facts worth keeping beside the rows, for example the prices used. */
+  readonly notes: Readonly<Record<string, unknown>>
+  /** Reference tables in the order in which they refer to each other. */
+  references(): Promise<readonly ReferenceTable[]>
+  /**
+   * The fact tables in loading order. `ids` looks up the id that a reference row has in
+   * the database, which is another than the derived one when somebody else made the row.
+   */
+  facts(ids: ReferenceIds): Promise<readonly FactTable[]>
+  /** Reference tables that say what the facts turned out to be, loaded behind them. */
+  closing(): Promise<readonly ReferenceTable[]>
+}
+
+export type ReferenceIds = (table: string, code: string) => string
+
+/** The generators of one pack. */
+export interface SeedPack {
+  readonly name: string
+  readonly profiles: readonly { readonly name: string; readonly description: string }[]
+  /** Columns that must exist, by table; their absence means that migrations are pending. */
+  readonly requires: Readonly<Record<string, readonly string[]>>
+  /** Reference tables whose ids the facts need, and the column that holds the code. */
+  readonly coded: Readonly<Record<string, string>>
+  /** Used when the database has no workspace, or several. */
+  readonly demoWorkspace: string
+  plan(settings: RunSettings): SeedPlan
+}
