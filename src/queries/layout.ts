@@ -52,7 +52,7 @@ export interface GridColumn {
   readonly better?: Better
 }
 
-/** A number, a text, nothing, or a series of numbers for a column of unit `trend`. */
+/** A number, a text, nothing, or a series of percentages for a column of unit `trend`. */
 export type GridCell = number | string | null | readonly number[]
 
 export type Unit = 'count' | 'ms' | 'percent' | 'usd' | 'score'

@@ -17,7 +17,8 @@ export interface KpiReport {
 /** Draws an answer for a terminal of `width` columns. */
 export function renderKpiReport({ title, subtitle, sections }: KpiReport, style: Style, width: number): string {
   const blocks = sections.filter(hasContent).map((section) => renderSection(section, style, width))
-  return [`${style.strong(title)}  ${style.faint(subtitle)}`, ...blocks].join('\n\n')
+  const text = [`${style.strong(title)}  ${style.faint(subtitle)}`, ...blocks].join('\n\n')
+  return text.replace(/ +$/gm, '')
 }
 
 function hasContent(section: Section): boolean {
@@ -126,7 +127,7 @@ function columnWidth(column: GridColumn, texts: readonly string[]): number {
 
 function gridCell(column: GridColumn, cell: GridCell, style: Style, room: number): string {
   if (column.unit === 'bar') return style.accent(bar(typeof cell === 'number' ? cell / 100 : 0, room))
-  if (column.unit === 'trend') return Array.isArray(cell) ? sparkline(cell, room) : ''
+  if (column.unit === 'trend') return Array.isArray(cell) ? sparkline(cell, room, 100) : ''
   const text = cellText(column, cell)
   if (column.unit !== 'change') return text
   return paint(style, moodOf(typeof cell === 'number' ? cell : null, column.better), text)
@@ -176,7 +177,8 @@ function paint(style: Style, mood: Mood, text: string): string {
 }
 
 function formatChange(percent: number): string {
-  return `${arrow(percent)} ${signed(percent, 1)} %`
+  const shown = Math.round(percent * 10) / 10 + 0
+  return `${arrow(shown)} ${signed(shown, 1)} %`
 }
 
 function arrow(change: number): string {

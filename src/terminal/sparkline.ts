@@ -1,15 +1,15 @@
 const levels = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const
 
 /**
- * Numbers as a line of bars, from zero (`▁`) to the largest of them (`█`).
+ * Numbers as a line of bars, from zero (`▁`) to `most` (`█`), by default the largest of them.
  *
  * More numbers than `width` are averaged in neighbouring groups, so that the line
  * never grows beyond it; negative numbers count as zero.
  */
-export function sparkline(values: readonly number[], width = Number.POSITIVE_INFINITY): string {
+export function sparkline(values: readonly number[], width = Number.POSITIVE_INFINITY, most?: number): string {
   const shown = resample(values, width)
-  const most = Math.max(...shown, 0)
-  return shown.map((value) => levels[levelOf(value, most)] ?? levels[0]).join('')
+  const top = most ?? Math.max(...shown, 0)
+  return shown.map((value) => levels[levelOf(value, top)] ?? levels[0]).join('')
 }
 
 /** A horizontal bar of at most `width` characters for `share` of 1, in eighths of a character. */
@@ -21,7 +21,7 @@ export function bar(share: number, width: number): string {
 const parts = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const
 
 function levelOf(value: number, most: number): number {
-  return most === 0 ? 0 : Math.round((Math.max(0, value) / most) * (levels.length - 1))
+  return most === 0 ? 0 : Math.round(Math.min(1, Math.max(0, value) / most) * (levels.length - 1))
 }
 
 function resample(values: readonly number[], width: number): readonly number[] {
