@@ -8,10 +8,10 @@ export function markdownReport(result: ValidationResult): string {
   const attention = checks.filter(({ status }) => status === 'failed' || status === 'warned')
   const sections = [
     '# Validation report',
-    escape(verdictLine(result)),
+    inline(verdictLine(result)),
     summaryTable(checks),
     ...(attention.length > 0 ? ['## What needs attention', ...failedFirst(attention).map(detail)] : []),
-    ...[...bySuite(checks)].flatMap(([suite, members]) => [`## Suite ${escape(suite)}`, checkTable(members)]),
+    ...[...bySuite(checks)].flatMap(([suite, members]) => [`## Suite ${inline(suite)}`, checkTable(members)]),
   ]
   return sections.join('\n\n')
 }
@@ -30,13 +30,13 @@ function failedFirst(checks: readonly CheckResult[]): readonly CheckResult[] {
 
 function detail(check: CheckResult): string {
   const lines = [
-    `### ${escape(check.id)} ${check.status}`,
+    `### ${inline(check.id)} ${check.status}`,
     '',
-    `- expected: ${escape(check.expected)}`,
-    `- ${check.reason === null ? 'observed' : 'reason'}: ${escape(check.reason ?? check.observed ?? '')}`,
+    `- expected: ${inline(check.expected)}`,
+    `- ${check.reason === null ? 'observed' : 'reason'}: ${inline(check.reason ?? check.observed ?? '')}`,
   ]
   if (check.rows_failing !== null) lines.push(`- rows failing: ${check.rows_failing}`)
-  if (check.sample.length > 0) lines.push(`- for example: ${check.sample.map(escape).join(', ')}`)
+  if (check.sample.length > 0) lines.push(`- for example: ${check.sample.map(inline).join(', ')}`)
   return lines.join('\n')
 }
 
@@ -53,12 +53,12 @@ function checkTable(checks: readonly CheckResult[]): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(escape).join(' | ')} |`
+  const line = (cells: readonly string[]) => `| ${cells.map(inline).join(' | ')} |`
   return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
 }
 
 /** Keys and server messages are shown as they are, never as markup, and never break a table row. */
-function escape(text: string): string {
+function inline(text: string): string {
   return text
     .replace(/[\\`*_[\]|~#]/g, '\\$&')
     .replace(/&/g, '&amp;')

@@ -1,0 +1,64 @@
+import { UsageError } from '../errors.js'
+import type { Pack } from '../packs.js'
+import type { ObservabilityFacts, ObservabilitySuite, ProfileFacts } from '../validators/observability/facts.js'
+
+/** The suites of a pack, and what they have to know about its data. */
+export interface PackValidation {
+  readonly suites: readonly ObservabilitySuite[]
+  readonly facts: ObservabilityFacts
+}
+
+/**
+ * Brings together what validates a pack: its suites, and the facts that its generators know.
+ *
+ * @throws UsageError when the pack has no suites.
+ */
+export async function loadPackValidation(pack: Pack): Promise<PackValidation> {
+  if (pack.name !== 'observability') {
+    throw new UsageError(`the pack ${JSON.stringify(pack.name)} has no validation suites`, {
+      code: 'no_suites',
+      hint: 'Choose the pack observability with --pack.',
+      details: { pack: pack.name },
+    })
+  }
+  const { observabilitySuites } = await import('../validators/observability/index.js')
+  return { suites: observabilitySuites, facts: await observabilityFacts() }
+}
+
+async function observabilityFacts(): Promise<ObservabilityFacts> {
+  const { pricesPerThousand } = await import('../generators/observability/prices.js')
+  const { profileCalled, profileNames } = await import('../generators/observability/profiles.js')
+  const { departments } = await import('../generators/observability/departments.js')
+  const { adoption } = await import('../generators/observability/rollout.js')
+  type Profile = ReturnType<typeof profileCalled>
+  const facts = (profile: Profile): ProfileFacts => ({
+    ...promised,
+    agents: profile.fleet.total,
+    agentsPerDepartment: profile.fleet.perDepartment,
+    perAgentDay: profile.volume.perAgentDay,
+    weekend: profile.volume.weekend,
+    environments: Object.fromEntries(Object.entries(profile.environments).map(([code, { share }]) => [code, share])),
+    rollout: {
+      versions: profile.rollout.releases.map(({ version }) => version),
+      adoption: (version, time) => adoption(profile.rollout, version, time),
+      earliest: Math.max(...Object.values(profile.environments).map(({ lead }) => lead)),
+      latest: latestAgent,
+    },
+    users: { count: profile.users.count, segments: userSegments },
+    evaluations: profile.evaluations.share,
+  })
+  return {
+    prices: Object.entries(pricesPerThousand()).map(([model, price]) => ({ model, ...price })),
+    profiles: Object.fromEntries(profileNames.map((name) => [name, facts(profileCalled(name))])),
+    primaryIntents: Object.fromEntries(departments.map(({ code, types }) => [code, types.map(({ intent }) => intent)])),
+  }
+}
+
+/** What every profile promises and none has a setting for. */
+const promised = { failures: [0.02, 0.05], meanLatencyMs: [2000, 3000], businessHours: 1.5 } as const
+
+/** Of twenty users two are power users, fourteen regular, three new and one dormant. */
+const userSegments = { power_user: 0.1, regular: 0.7, new: 0.15, dormant: 0.05 } as const
+
+/** As a share of the window, how much later than the others an agent may take a version. */
+const latestAgent = 0.12

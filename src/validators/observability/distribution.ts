@@ -1,0 +1,461 @@
+import { type Observation, passed, sampleSize, skipped, violated } from '../check.js'
+import { countTolerance, lillieforsLimit, shareTolerance } from '../statistics.js'
+import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite, ProfileFacts, Range } from './facts.js'
+import { type Cell, cellsOf, countsBy, isFailure, slices, sumOf } from './generated.js'
+import { isLogNormal, measureStrata } from './latency-strata.js'
+import { type SeedRun, seedRuns } from './seed-runs.js'
+import { departmentCodes } from './vocabulary.js'
+import { dayOf, isWeekend, type KindOfHour, kindOfHour, wholeDays, wholeHours } from './window.js'
+
+/** What one run looks like in one respect. */
+interface Trait {
+  /** Empty when the run is as expected. */
+  readonly findings: readonly string[]
+  readonly observed: string
+}
+
+/** A trait, or the reason why the run is too small or too short to have it. */
+type Measure = (context: ObservabilityContext, run: SeedRun, profile: ProfileFacts) => Promise<Trait | string>
+
+/** Whether generated rows look like the profile they were made from; every run is looked at by itself. */
+export const distributionSuite: ObservabilitySuite = {
+  name: 'distribution',
+  description: 'generated rows look like the profile they were made from',
+  checks: [
+    traitCheck(
+      'environment_shares',
+      'A demo with the wrong mix of environments tells the wrong story.',
+      'the share of every environment is that of the profile, within the tolerance of the sample',
+      environmentShares,
+    ),
+    traitCheck(
+      'departments',
+      'A department without traces has an empty page.',
+      'every department has agents with traces, as many as the profile says',
+      departmentsPresent,
+    ),
+    traitCheck(
+      'agents',
+      'Fleet views are built for a fleet of this size.',
+      'as many agents have traces as the profile says',
+      fleetSize,
+    ),
+    traitCheck(
+      'primary_intents',
+      'A department whose agents do everything looks like no department.',
+      'the three intents that most traces of a department have are its own, nine traces in ten',
+      primaryIntents,
+    ),
+    traitCheck(
+      'user_segments',
+      'Retention by segment needs all four of them in believable numbers.',
+      'users are in the segments of the profile',
+      userSegments,
+    ),
+    traitCheck(
+      'failure_share',
+      'Too few failures show nothing, too many are not believed.',
+      'the share of traces that are not successes lies in the range of the profile',
+      failureShare,
+    ),
+    traitCheck(
+      'version_adoption',
+      'A rollout is a curve over time, not a constant mix.',
+      'in every twentieth of the window each version has the share that its rollout gives it',
+      versionAdoption,
+    ),
+    traitCheck(
+      'version_monotone',
+      'Adoption that falls back is an incident that nobody listed.',
+      'from each twentieth of the window to the next, no version loses ground to an older one',
+      versionMonotone,
+    ),
+    traitCheck(
+      'business_hours',
+      'Traffic that never sleeps is a load test, not people at work.',
+      'an hour from 9 to 17 UTC on a working day has at least as many times the traces of any other as the profile says',
+      businessHours,
+    ),
+    traitCheck(
+      'weekends',
+      'Weekly patterns are what a heat map shows first.',
+      'a weekend day has the share of the traces of a working day that the profile says',
+      weekends,
+    ),
+    traitCheck(
+      'agent_volume',
+      'An agent far busier or quieter than the rest skews every ranking.',
+      'every agent has as many traces on every whole working day as the profile says',
+      agentVolume,
+    ),
+    traitCheck(
+      'latency_mean',
+      'A mean far off makes every target look met, or missed.',
+      'the mean latency lies in the range of the profile',
+      meanLatency,
+    ),
+    traitCheck(
+      'latency_log_normal',
+      'Percentiles of anything but a long-tailed distribution are too good to be true.',
+      `ln(latency) is normal within the largest groups by model and intent (√n × distance at most ${lillieforsLimit})`,
+      logNormalLatency,
+    ),
+    traitCheck(
+      'evaluated_share',
+      'Quality is an average over evaluated traces only.',
+      'the share of traces with a quality score is that of the profile, within the tolerance of the sample',
+      evaluatedShare,
+    ),
+  ],
+}
+
+function traitCheck(name: string, description: string, expected: string, measure: Measure): ObservabilityCheck {
+  return {
+    id: `distribution.${name}`,
+    severity: 'error',
+    description,
+    expected,
+    run: (context) => overRuns(context, measure),
+  }
+}
+
+async function overRuns(context: ObservabilityContext, measure: Measure): Promise<Observation> {
+  const runs = await context.once(seedRuns)
+  if (runs.length === 0) return skipped('no run is recorded in obs.seed_runs')
+  const traits: Trait[] = []
+  const reasons: string[] = []
+  for (const run of runs) {
+    const trait = await measureRun(context, run, measure)
+    if (typeof trait === 'string') reasons.push(trait)
+    else traits.push(runs.length === 1 ? trait : named(run, trait))
+  }
+  return conclude(traits, reasons)
+}
+
+async function measureRun(context: ObservabilityContext, run: SeedRun, measure: Measure): Promise<Trait | string> {
+  const profile = context.facts.profiles[run.profile]
+  if (!profile) return `the profile ${run.profile} is not known to this version of obs`
+  if ((await cellsOf(context, run.run_id, 'environment')).length === 0) return 'the run has no traces'
+  return measure(context, run, profile)
+}
+
+function named({ run_id }: SeedRun, { findings, observed }: Trait): Trait {
+  return { findings: findings.map((finding) => `${run_id}: ${finding}`), observed: `${run_id}: ${observed}` }
+}
+
+function conclude(traits: readonly Trait[], reasons: readonly string[]): Observation {
+  const findings = traits.flatMap((trait) => trait.findings)
+  if (findings.length > 0) return violated(findings.slice(0, sampleSize).join('; '), findings.length)
+  if (traits.length === 0) return skipped([...new Set(reasons)].join('; '))
+  return passed(traits.map(({ observed }) => observed).join('; '))
+}
+
+/**
+ * Rows of one agent on one day share a workload. Simulated runs scatter up to one and a
+ * half times as much as independent rows would; 4 leaves room for small profiles.
+ */
+const designEffect = 4
+
+async function environmentShares(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
+  const counts = countsBy(await cellsOf(context, run.run_id, 'environment'), 'environment')
+  return compareShares(counts, profile.environments, designEffect)
+}
+
+function compareShares(
+  counts: ReadonlyMap<string, number>,
+  expected: Readonly<Record<string, number>>,
+  effect: number,
+): Trait {
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  const names = new Set([...Object.keys(expected), ...counts.keys()])
+  const shares = [...names].map((name) => {
+    const share = (counts.get(name) ?? 0) / total
+    const wanted = expected[name] ?? 0
+    return { name, share, wanted, tolerance: shareTolerance(wanted, total, effect) }
+  })
+  return {
+    findings: shares
+      .filter(({ share, wanted, tolerance }) => Math.abs(share - wanted) > tolerance)
+      .map(
+        ({ name, share, wanted, tolerance }) =>
+          `${name} ${percent(share)}, not ${percent(wanted)} ± ${percent(tolerance)}`,
+      ),
+    observed: shares.map(({ name, share }) => `${name} ${percent(share)}`).join(', '),
+  }
+}
+
+async function departmentsPresent(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { agentsPerDepartment }: ProfileFacts,
+): Promise<Trait> {
+  const cells = await cellsOf(context, run.run_id, 'agent')
+  const agents = departmentCodes.map((code) => ({
+    code,
+    count: cells.filter((cell) => cell.department === code).length,
+  }))
+  return {
+    findings: agents
+      .filter(({ count }) => !within(count, agentsPerDepartment))
+      .map(({ code, count }) => `${code} has ${count} agents, not ${range(agentsPerDepartment)}`),
+    observed: agents.map(({ code, count }) => `${code} ${count}`).join(', '),
+  }
+}
+
+async function fleetSize(context: ObservabilityContext, run: SeedRun, { agents }: ProfileFacts): Promise<Trait> {
+  const { size } = countsBy(await cellsOf(context, run.run_id, 'agent'), 'agent_id')
+  return inRange(size, agents, (value) => `${value} agents`)
+}
+
+async function primaryIntents(context: ObservabilityContext, run: SeedRun): Promise<Trait> {
+  const cells = await cellsOf(context, run.run_id, 'intent')
+  const findings = departmentCodes.flatMap((code) => {
+    const own = cells.filter(({ department }) => department === code)
+    return intentFinding(code, own, context.facts.primaryIntents[code] ?? [])
+  })
+  return { findings, observed: `${departmentCodes.length} departments keep to their three intents` }
+}
+
+function intentFinding(code: string, cells: readonly Cell[], primary: readonly string[]): string[] {
+  if (cells.length === 0) return []
+  const ranked = [...cells].sort((a, b) => b.traces - a.traces).slice(0, primary.length)
+  const strangers = ranked.filter(({ intent }) => !primary.includes(intent ?? ''))
+  if (strangers.length > 0) return [`${code}: ${strangers.map(({ intent }) => intent).join(', ')} among the first`]
+  const share = sumOf(ranked) / sumOf(cells)
+  const least = 0.9 - shareTolerance(0.9, sumOf(cells), designEffect)
+  return share < least ? [`${code}: the three have ${percent(share)}`] : []
+}
+
+async function userSegments(
+  { session }: ObservabilityContext,
+  { run_id }: SeedRun,
+  { users }: ProfileFacts,
+): Promise<Trait | string> {
+  const rows = await session<{ segment: string; users: number }[]>`
+    select coalesce(user_segment, 'none') as segment, count(*) as users from users
+    where metadata ->> 'obs_run' = ${run_id} group by 1`
+  if (rows.length === 0) return 'the run made no users of its own'
+  return compareShares(new Map(rows.map(({ segment, users: count }) => [segment, count])), users.segments, 1)
+}
+
+async function failureShare(context: ObservabilityContext, run: SeedRun, { failures }: ProfileFacts): Promise<Trait> {
+  const cells = await cellsOf(context, run.run_id, 'stratum')
+  const total = sumOf(cells)
+  const [low, high] = failures
+  const tolerated: Range = [
+    low - shareTolerance(low, total, designEffect),
+    high + shareTolerance(high, total, designEffect),
+  ]
+  const share = sumOf(cells.filter(isFailure)) / total
+  if (within(share, tolerated)) return { findings: [], observed: percent(share) }
+  return { findings: [`${percent(share)}, not ${percent(low)} to ${percent(high)}`], observed: percent(share) }
+}
+
+/** Traces of one twentieth of the window. */
+interface Slice {
+  readonly number: number
+  readonly total: number
+  /** Traces of a version (by its place) or a later one. */
+  adopted(version: number): number
+}
+
+async function slicesOf(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { rollout }: ProfileFacts,
+): Promise<readonly Slice[]> {
+  const cells = await cellsOf(context, run.run_id, 'version')
+  return Array.from({ length: slices }, (_, number) => {
+    const members = cells.filter(({ slice }) => slice === number)
+    const place = ({ version }: Cell) => rollout.versions.indexOf(version ?? '')
+    return {
+      number,
+      total: sumOf(members),
+      adopted: (version: number) => sumOf(members.filter((cell) => place(cell) >= version)),
+    }
+  }).filter(({ total }) => total > 0)
+}
+
+async function versionAdoption(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
+  const { rollout } = profile
+  const members = await slicesOf(context, run, profile)
+  const findings = members.flatMap((slice) =>
+    rollout.versions.flatMap((version, place) => {
+      const expected = adoptionRange(profile, place, slice.number)
+      const share = slice.adopted(place) / slice.total
+      const tolerance = shareTolerance(Math.min(0.5, Math.max(...expected, 0.02)), slice.total, designEffect)
+      if (within(share, [expected[0] - tolerance, expected[1] + tolerance])) return []
+      return [
+        `slice ${slice.number + 1}: ${version} or later ${percent(share)}, not ${percent(expected[0])} to ${percent(expected[1])}`,
+      ]
+    }),
+  )
+  const newest = rollout.versions.length - 1
+  const last = members.at(-1)
+  const share = last ? last.adopted(newest) / last.total : 0
+  return { findings, observed: `${rollout.versions[newest]} ${percent(share)} at the end` }
+}
+
+/** The curve at the ends of a slice, for the latest agent and the earliest environment. */
+function adoptionRange({ rollout }: ProfileFacts, place: number, slice: number): Range {
+  const { earliest, latest } = rollout
+  return [rollout.adoption(place, slice / slices - latest), rollout.adoption(place, (slice + 1) / slices + earliest)]
+}
+
+async function versionMonotone(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
+  const members = await slicesOf(context, run, profile)
+  const { versions } = profile.rollout
+  const findings = versions.flatMap((version, place) =>
+    members.slice(1).flatMap((slice, index) => {
+      const before = members[index] ?? slice
+      const [earlier, later] = [before.adopted(place) / before.total, slice.adopted(place) / slice.total]
+      const tolerance = shareTolerance(0.5, Math.min(before.total, slice.total), designEffect)
+      if (later >= earlier - tolerance) return []
+      return [`slice ${slice.number + 1}: ${version} or later falls from ${percent(earlier)} to ${percent(later)}`]
+    }),
+  )
+  return { findings, observed: `rising over ${members.length} slices` }
+}
+
+async function businessHours(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { businessHours: least }: ProfileFacts,
+): Promise<Trait | string> {
+  const rates = await hourlyRates(context, run)
+  const rest = rateOf([rates.evening, rates.weekend])
+  if (rates.business.hours === 0 || rest === 0) return 'the window has no whole hour on both sides of the working day'
+  const ratio = rateOf([rates.business]) / rest
+  const tolerance = ratio * countTolerance(rates.business.traces, designEffect)
+  const observed = `${ratio.toFixed(2)} ×`
+  return ratio >= least - tolerance
+    ? { findings: [], observed }
+    : { findings: [`${observed}, not at least ${least} ×`], observed }
+}
+
+interface Rate {
+  readonly hours: number
+  readonly traces: number
+}
+
+async function hourlyRates(context: ObservabilityContext, run: SeedRun): Promise<Record<KindOfHour, Rate>> {
+  const cells = new Map((await cellsOf(context, run.run_id, 'hour')).map(({ hour, traces }) => [hour, traces]))
+  const hours = wholeHours(run)
+  const rate = (kind: KindOfHour): Rate => {
+    const members = hours.filter((hour) => kindOfHour(hour) === kind)
+    return { hours: members.length, traces: members.reduce((sum, hour) => sum + (cells.get(hour) ?? 0), 0) }
+  }
+  return { business: rate('business'), evening: rate('evening'), weekend: rate('weekend') }
+}
+
+function rateOf(rates: readonly Rate[]): number {
+  const hours = rates.reduce((sum, rate) => sum + rate.hours, 0)
+  return hours === 0 ? 0 : rates.reduce((sum, rate) => sum + rate.traces, 0) / hours
+}
+
+async function weekends(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { weekend }: ProfileFacts,
+): Promise<Trait | string> {
+  const days = wholeDays(run)
+  const [free, working] = [days.filter(isWeekend), days.filter((day) => !isWeekend(day))]
+  if (free.length < 2 || working.length < 5) return 'the window has no whole week'
+  const counts = await tracesByDay(context, run)
+  const total = (members: readonly number[]) => members.reduce((sum, day) => sum + (counts.get(day) ?? 0), 0)
+  const ratio = total(free) / free.length / (total(working) / working.length)
+  const tolerance = ratio * countTolerance(total(free), designEffect)
+  return inRange(ratio, weekend, (value) => `${value.toFixed(3)} of a working day`, tolerance)
+}
+
+async function tracesByDay(context: ObservabilityContext, run: SeedRun): Promise<ReadonlyMap<number, number>> {
+  const counts = new Map<number, number>()
+  for (const { hour, traces } of await cellsOf(context, run.run_id, 'hour')) {
+    const day = dayOf(hour ?? 0)
+    counts.set(day, (counts.get(day) ?? 0) + traces)
+  }
+  return counts
+}
+
+/** An agent-day without any trace is not in the table, so the expected ones are counted as well. */
+async function agentVolume(
+  { session }: ObservabilityContext,
+  run: SeedRun,
+  { perAgentDay }: ProfileFacts,
+): Promise<Trait | string> {
+  const days = wholeDays(run).filter((day) => !isWeekend(day))
+  if (days.length === 0) return 'the window has no whole working day'
+  const [low, high] = [Math.floor(perAgentDay[0] * run.scale), Math.ceil(perAgentDay[1] * run.scale)]
+  const [row] = await session<{ agents: number; days: number; outside: number; least: number; most: number }[]>`
+    with agent_days as (
+      select agent_id, date_trunc('day', timestamp) as day, count(*) as traces
+      from traces
+      where metadata ->> 'obs_run' = ${run.run_id}
+      group by 1, 2
+    )
+    select count(distinct agent_id) as agents, count(*) as days, min(traces) as least, max(traces) as most,
+           count(*) filter (where traces not between ${low} and ${high}) as outside
+    from agent_days
+    where day = any (${days.map((day) => new Date(day).toISOString())}::text[]::timestamptz[])`
+  if (!row || row.agents === 0) return 'no agent has traces on a whole working day'
+  const idle = low > 0 ? row.agents * days.length - row.days : 0
+  const outside = row.outside + idle
+  const observed = `${row.least} to ${row.most} a day`
+  if (outside === 0) return { findings: [], observed }
+  return { findings: [`${outside} of ${row.agents * days.length} agent-days outside ${low} to ${high}`], observed }
+}
+
+async function meanLatency(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { meanLatencyMs }: ProfileFacts,
+): Promise<Trait> {
+  const cells = await cellsOf(context, run.run_id, 'stratum')
+  const mean = cells.reduce((sum, { latency }) => sum + latency, 0) / sumOf(cells)
+  return inRange(mean, meanLatencyMs, (value) => `${Math.round(value)} ms`)
+}
+
+async function logNormalLatency(context: ObservabilityContext, run: SeedRun): Promise<Trait | string> {
+  const strata = await measureStrata(context, run)
+  if (strata.length === 0) return 'no model and intent has enough traces outside incidents'
+  const worst = strata.reduce((a, b) => (b.statistic > a.statistic ? b : a))
+  return {
+    findings: strata
+      .filter((stratum) => !isLogNormal(stratum))
+      .map(({ name, statistic }) => `${name}: ${statistic.toFixed(2)}`),
+    observed: `at most ${worst.statistic.toFixed(2)} in ${strata.length} groups`,
+  }
+}
+
+async function evaluatedShare(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { evaluations }: ProfileFacts,
+): Promise<Trait> {
+  const total = sumOf(await cellsOf(context, run.run_id, 'environment'))
+  const [row] = await context.session<{ evaluated: number }[]>`
+    select count(*) as evaluated from evaluations where metadata ->> 'obs_run' = ${run.run_id} and metric = 'quality'`
+  const counts = new Map([
+    ['evaluated', row?.evaluated ?? 0],
+    ['not evaluated', total - (row?.evaluated ?? 0)],
+  ])
+  return compareShares(counts, { evaluated: evaluations, 'not evaluated': 1 - evaluations }, 1)
+}
+
+function inRange(value: number, [low, high]: Range, describe: (value: number) => string, tolerance = 0): Trait {
+  const observed = describe(value)
+  if (within(value, [low - tolerance, high + tolerance])) return { findings: [], observed }
+  return { findings: [`${observed}, not ${low} to ${high}`], observed }
+}
+
+function within(value: number, [low, high]: Range): boolean {
+  return value >= low && value <= high
+}
+
+function range([low, high]: Range): string {
+  return `${low} to ${high}`
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`
+}
