@@ -1,0 +1,179 @@
+import { mkdir, statfs } from 'node:fs/promises'
+import type { RunContext } from '../context.js'
+import { catalogHash, readCatalog } from '../database/catalog.js'
+import { type Database, withDatabase } from '../database/connect.js'
+import { ObsError } from '../errors.js'
+import { obsVersion } from '../package.js'
+import { type Archive, explainWriteError, removeDeadPartials, withArchive } from './archive.js'
+import { dumpBuiltIn } from './built-in.js'
+import { chooseEngine, type EngineChoice, type NativeTool } from './choose-engine.js'
+import { type Inventory, readInventory } from './inventory.js'
+import {
+  catalogName,
+  type EngineName,
+  type Manifest,
+  type ManifestFile,
+  type ManifestSequence,
+  type ManifestTable,
+} from './manifest.js'
+import { dumpNative } from './native.js'
+import { findTool } from './native-tools.js'
+import { type Snapshot, withSnapshot } from './snapshot.js'
+import { verifyFiles } from './verify-backup.js'
+
+export interface CreateBackupOptions {
+  /** Absolute folder that holds the backups; made when missing. */
+  readonly directory: string
+  /** Chosen by what is installed unless given. */
+  readonly engine?: EngineName
+  /** A pg_dump to use instead of the one on the PATH. */
+  readonly pgDump?: string
+}
+
+export interface BackupResult {
+  readonly id: string
+  readonly path: string
+  readonly engine: EngineName
+  /** Why this engine. */
+  readonly reason: string
+  /** Size of all files. */
+  readonly bytes: number
+  readonly verified: true
+  readonly manifest: Manifest
+}
+
+/** What an engine wrote. */
+export interface Dump {
+  readonly files: readonly ManifestFile[]
+  readonly tables: readonly ManifestTable[]
+  readonly sequences: readonly ManifestSequence[]
+  readonly roles: readonly string[]
+  readonly pgDumpVersion: string
+}
+
+/**
+ * Takes a backup of the whole database and checks it.
+ *
+ * The database is only read, in one snapshot: tables agree with each other whatever is
+ * written meanwhile. The backup gets its name when every file has been written to the
+ * disk, read back and compared with its hash; before that it is `<id>.partial`, and when
+ * anything fails it is removed.
+ *
+ * @throws UsageError when no engine can dump this server; ObsError `disk_full`,
+ * `cannot_write_backup`, `cannot_copy` or `pg_dump_failed`, with nothing left behind.
+ */
+export async function createBackup(
+  database: Database,
+  options: CreateBackupOptions,
+  context: RunContext,
+): Promise<BackupResult> {
+  const { choice, native } = await decide(database, options)
+  const run = async (own: Database) =>
+    withSnapshot(own.sql, async (snapshot) => {
+      const inventory = await readInventory(snapshot.session)
+      await prepareDirectory(options.directory, inventory, context)
+      return withArchive(options.directory, inventory.database.name, new Date(), (archive) =>
+        write({ database: own, snapshot, inventory, archive, choice, native }, context),
+      )
+    })
+  // Connections of its own: the caller's may be held by what the backup is taken for.
+  return withDatabase(database.address, context, run, { connections: 3, purpose: 'backup' })
+}
+
+async function decide(database: Database, options: CreateBackupOptions) {
+  const native = options.engine === 'built-in' ? undefined : await findTool('pg_dump', options.pgDump)
+  const choice = chooseEngine({
+    wanted: options.engine,
+    native,
+    nativeSource: options.pgDump ?? 'the PATH',
+    serverMajor: Math.floor(database.platform.serverVersion / 10_000),
+    extensions: database.platform.extensions,
+  })
+  return { choice, native }
+}
+
+async function prepareDirectory(directory: string, inventory: Inventory, context: RunContext): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true })
+    const removed = await removeDeadPartials(directory)
+    if (removed.length > 0) context.progress.warn(`removed what earlier runs left unfinished: ${removed.join(', ')}`)
+    await checkSpace(directory, inventory.tableBytes)
+  } catch (error) {
+    throw explainWriteError(error, directory)
+  }
+}
+
+/** Compressed rows take a third to a half of what they take in the database; less than a quarter is unheard of. */
+const leastShare = 0.25
+
+async function checkSpace(directory: string, tableBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(directory)
+  const free = bavail * bsize
+  const needed = Math.ceil(tableBytes * leastShare)
+  if (free >= needed) return
+  throw new ObsError(
+    `the disk that holds ${directory} has ${free} bytes free, and a backup of this database needs at least ${needed}`,
+    {
+      code: 'disk_full',
+      hint: 'Free some space or name a folder on another disk with --directory; nothing was written.',
+      details: { directory, free_bytes: free, needed_bytes: needed },
+    },
+  )
+}
+
+/** Everything an engine needs to write its files. */
+export interface DumpJob {
+  readonly database: Database
+  readonly snapshot: Snapshot
+  readonly inventory: Inventory
+  readonly archive: Archive
+}
+
+type Job = DumpJob & { readonly choice: EngineChoice; readonly native: NativeTool | undefined }
+
+async function write(job: Job, context: RunContext): Promise<BackupResult> {
+  const started = Date.now()
+  const { archive, choice, inventory, native, snapshot } = job
+  const dump =
+    choice.engine === 'native' && native ? await dumpNative(job, native, context) : await dumpBuiltIn(job, context)
+  const lines = await readCatalog(snapshot.session, inventory.schemas)
+  const catalog = await archive.write(catalogName, `${JSON.stringify(lines, null, 1)}\n`)
+  const files = [...dump.files, catalog]
+  context.progress.step('Checking the backup')
+  await verifyFiles(archive.folder, files)
+  const manifest = describe(job, dump, { files, catalogHash: catalogHash(lines), started })
+  const path = await archive.finish(manifest)
+  return { id: archive.id, path, ...choice, bytes: manifest.bytes, verified: true, manifest }
+}
+
+function describe(
+  { archive, choice, database, inventory }: Job,
+  dump: Dump,
+  more: { readonly files: ManifestFile[]; readonly catalogHash: string; readonly started: number },
+): Manifest {
+  const { platform } = database
+  return {
+    format_version: 1,
+    id: archive.id,
+    created_at: new Date(more.started).toISOString(),
+    duration_ms: Date.now() - more.started,
+    engine: choice.engine,
+    reason: choice.reason,
+    pg_dump_version: dump.pgDumpVersion,
+    server_version: platform.displayVersion,
+    server_version_num: platform.serverVersion,
+    platform: platform.name,
+    extensions: { ...platform.extensions },
+    obs_version: obsVersion(),
+    database: inventory.database,
+    schemas: [...inventory.schemas],
+    catalog_hash: more.catalogHash,
+    migrations: { ...inventory.migrations },
+    tables: [...dump.tables],
+    sequences: [...dump.sequences],
+    roles: [...dump.roles],
+    rows: dump.tables.reduce((total, { rows }) => total + rows, 0),
+    bytes: more.files.reduce((total, { bytes }) => total + bytes, 0),
+    files: more.files,
+  }
+}

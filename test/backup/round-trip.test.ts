@@ -1,0 +1,48 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createBackup } from '../../src/backup/create-backup.js'
+import { restoreBackup } from '../../src/backup/restore-backup.js'
+import { quietContext } from '../../src/context.js'
+import { readCatalog } from '../../src/database/catalog.js'
+import type { Sql } from '../../src/database/connect.js'
+import { backupDirectory, fingerprints, freshAddress, inDatabase } from '../support/backups.js'
+import { openTestDatabase, testDatabase } from '../support/database.js'
+
+const schemas = ['public', 'Odd "Schema" ü']
+let source: Awaited<ReturnType<typeof openTestDatabase>>
+
+beforeAll(async () => {
+  source = await openTestDatabase()
+  await source.sql.unsafe(await readFile(new URL('torture.sql', import.meta.url), 'utf8'))
+})
+afterAll(() => source.close())
+
+describe('a backup of the built-in engine', () => {
+  it('comes back with the same schema, values and sequences', async () => {
+    const directory = await backupDirectory()
+    const to = freshAddress()
+    const backup = await createBackup(source, { directory, engine: 'built-in' }, quietContext())
+    const result = await restoreBackup({ directory, id: backup.id, to }, quietContext())
+    expect(result).toMatchObject({ id: backup.id, database: to.database, rows: backup.manifest.rows, verified: true })
+    await inDatabase(to, async ({ sql }) => {
+      expect(await readCatalog(sql, schemas)).toEqual(await readCatalog(source.sql, schemas))
+      expect(await fingerprints(sql)).toEqual(await fingerprints(source.sql))
+      expect(await sequencesOf(sql)).toEqual(await sequencesOf(source.sql))
+      expect(await sql`select n from filled`).toEqual([{ n: 100 }])
+      await expect(sql`select * from unfilled`).rejects.toMatchObject({ code: '55000' })
+    })
+  })
+})
+
+async function sequencesOf(sql: Sql) {
+  const names = await sql<
+    { name: string }[]
+  >`select oid::regclass::text as name from pg_class where relkind = 'S' order by 1`
+  const states: unknown[] = []
+  for (const { name } of names) {
+    const [state] = await sql.unsafe(`select last_value::text, is_called from ${name}`)
+    states.push({ name, ...state })
+  }
+  return states
+}

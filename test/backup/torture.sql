@@ -1,0 +1,114 @@
+create schema "Odd ""Schema"" ü";
+create type mood as enum ('sad', 'ok', 'it''s "fine"');
+create domain positive as integer constraint positive_check check (value > 0);
+create type pair as (a integer, b text);
+create type span as range (subtype = float8);
+
+create function next_label(prefix text) returns text language plpgsql volatile as $body$
+begin
+  -- a line that looks like the end; of a statement;
+  return prefix || '-' || chr(10) || 'ü';
+end
+$body$;
+
+create function sum_pair(p pair) returns integer language sql immutable return (p).a;
+
+create table every_type (
+  id integer generated always as identity primary key,
+  twice bigint generated always as (id * 2) stored,
+  s smallint, i integer, b bigint, n numeric, n2 numeric(20, 5), r real, d double precision, m money,
+  t text, v varchar(10), c char(5), n_ame name, by bytea,
+  bo boolean, da date, ti time, tz timetz, ts timestamp, tstz timestamptz, iv interval,
+  u uuid, j json, jb jsonb, jp jsonpath, x xml,
+  ip inet, ci cidr, ma macaddr, ma8 macaddr8,
+  bi bit(4), vb varbit,
+  po point, ln line, ls lseg, bx box, pa path, pg polygon, ce circle,
+  tv tsvector, tq tsquery,
+  i4 int4range, nr numrange, tr tstzrange, dr daterange, mr int4multirange, sr span,
+  mo mood, dom positive, co pair, lsn pg_lsn, rc regclass, o oid,
+  ia integer[], ta text[], ma2 integer[][], moa mood[], coa pair[], ja jsonb[],
+  constraint "odd check" check (v in ('a', 'b', 'ab''c"') or v is null)
+);
+
+insert into every_type (
+  s, i, b, n, n2, r, d, m, t, v, c, n_ame, by, bo, da, ti, tz, ts, tstz, iv, u, j, jb, jp, x, ip, ci, ma, ma8,
+  bi, vb, po, ln, ls, bx, pa, pg, ce, tv, tq, i4, nr, tr, dr, mr, sr, mo, dom, co, lsn, rc, o, ia, ta, ma2, moa, coa, ja
+) values
+  (-32768, 2147483647, -9223372036854775808, 'NaN', 123456789012345.12345, 1.1754944e-38, 4.9e-324, '-12345.67',
+   E'line\nbreak\ttab\\backslash \\N \\. ü 🐘 \r', 'ab''c"', 'x', 'a name', '\x00ff5c0a', true, 'infinity', '24:00', '12:00+05:30',
+   '-infinity', '2026-11-22 10:00:00.123456+02', '1 year -2 mons 3 days -04:05:06.789', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+   '{"a" :  1, "a": 2}', '{"b": [1, null, "ü"], "n": 1e400}', '$.a[*] ? (@ > 1)', '<a>text &amp; <b/></a>', '::1/64', '10.0.0.0/8',
+   '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05', B'1010', B'', '(1,2)', '{1,2,3}', '[(0,0),(1,1)]', '(1,1),(0,0)',
+   '((0,0),(1,1))', '((0,0),(1,1),(1,0))', '<(0,0),1>', 'a:1A fat:2B,4C cat:5D', 'fat & (rat | !cat)', '[1,5)', '(,2.5]',
+   '["2026-01-01 00:00+00",infinity)', 'empty', '{[1,3),[5,8)}', '[0.1,0.2)', 'it''s "fine"', 1, '(1,"a ""b"", (c)")',
+   '16/B374D848', 'every_type', 4294967295, '{1,NULL,3}', '{"",NULL,"NULL","a,b","\"q\"","\\"}', '[0:1][2:3]={{1,2},{3,4}}',
+   '{sad,"it''s \"fine\""}', '{"(1,x)","(,)"}', array['{"a":1}'::jsonb, null]);
+insert into every_type (t, v, by, ta, n, d, r, da, tstz) values
+  ('', 'a', '', '{}', 'Infinity', '-Infinity', 'NaN', '-infinity', 'infinity'),
+  (null, null, null, null, null, null, null, null, null);
+insert into every_type (t, d, r) select repeat(md5(g::text), 200), g / 3.0, g / 7.0 from generate_series(1, 300) g;
+
+create table "Odd ""Schema"" ü"."Ta""ble, ünï 🐘" (
+  "Select" integer primary key default 7,
+  "co""l;umn" text not null default E'it''s \\ ü',
+  "tab	in name" varchar(3) collate "C",
+  dropped integer
+);
+insert into "Odd ""Schema"" ü"."Ta""ble, ünï 🐘" values (1, '', null), (2, 'x', 'abc');
+alter table "Odd ""Schema"" ü"."Ta""ble, ünï 🐘" drop column dropped;
+
+create table nothing ();
+insert into nothing default values;
+insert into nothing default values;
+create table only_generated (g integer generated always as (42) stored);
+insert into only_generated default values;
+create table empty (id integer primary key);
+create unlogged table scratch (id integer);
+insert into scratch values (1);
+
+create table parent (id integer, at timestamptz, primary key (id, at)) partition by range (at);
+create table parent_2025 partition of parent for values from ('2025-01-01+00') to ('2026-01-01+00');
+create table parent_2026 partition of parent for values from ('2026-01-01+00') to ('2027-01-01+00') partition by hash (id);
+create table parent_2026_a partition of parent_2026 for values with (modulus 2, remainder 0);
+create table parent_2026_b partition of parent_2026 for values with (modulus 2, remainder 1);
+create table parent_rest partition of parent default;
+insert into parent select g, '2025-06-01+00'::timestamptz + g * interval '10 days' from generate_series(1, 100) g;
+create index idx_parent_at on parent (at desc);
+
+create table animal (name text);
+create table bird (wings integer) inherits (animal);
+insert into animal values ('cow');
+insert into bird values ('crow', 2);
+
+create sequence counter start 5 increment 3 maxvalue 9223372036854775807;
+select setval('counter', 9007199254740993);
+create sequence untouched;
+create sequence almost;
+select setval('almost', 12, false);
+
+create view animals as select name, length(name) as letters from animal;
+create materialized view filled as select count(*) as n from parent;
+create unique index on filled (n);
+create materialized view unfilled as select 1 as x with no data;
+
+create table child (
+  id bigserial primary key,
+  parent_id integer,
+  parent_at timestamptz,
+  mood mood default 'ok',
+  constraint fk_child_parent foreign key (parent_id, parent_at) references parent (id, at) on delete cascade deferrable initially deferred
+);
+comment on table child is E'a comment; with ''quotes'' and\nline breaks';
+comment on column child.mood is 'how it feels';
+create index idx_child_expression on child ((mood = 'ok'), id desc nulls last) where parent_id > 3;
+create statistics child_stats (dependencies) on parent_id, parent_at from child;
+
+create function touch() returns trigger language plpgsql as $$ begin new.mood := 'sad'; return new; end $$;
+create trigger touch_child before insert or update on child for each row execute function touch();
+alter table child disable trigger touch_child;
+create rule no_delete as on delete to empty do instead nothing;
+
+alter table child enable row level security;
+create policy only_small on child for select using (parent_id < 5);
+alter table child force row level security;
+insert into child (parent_id, parent_at) select id, at from parent where id < 10;

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { quietContext } from '../../src/context.js'
+import { type ServerAddress, withDatabaseName } from '../../src/database/address.js'
+import { type Database, type Sql, withDatabase } from '../../src/database/connect.js'
+import { type Fingerprint, fingerprintTable } from '../../src/database/fingerprint.js'
+import { quoteIdentifier } from '../../src/database/quote.js'
+import { onServer, serverAddress } from './database.js'
+
+/** A folder for backups that is removed when the test is over. */
+export async function backupDirectory(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'obs-backups-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The address of a database that does not exist yet; dropped when the test is over. */
+export function freshAddress(name = `obs_test_${randomBytes(6).toString('hex')}`): ServerAddress {
+  onTestFinished(async () => {
+    await onServer((sql) => sql.unsafe(`drop database if exists ${quoteIdentifier(name)} with (force)`))
+  })
+  return withDatabaseName(serverAddress(), name)
+}
+
+/** Runs `work` in the database at `address`. */
+export function inDatabase<T>(address: ServerAddress, work: (database: Database) => Promise<T>): Promise<T> {
+  return withDatabase(address, quietContext(), work)
+}
+
+/** Every database of the test server. */
+export async function databaseNames(): Promise<string[]> {
+  const rows = await onServer((sql) => sql<{ name: string }[]>`select datname as name from pg_database`)
+  return rows.map(({ name }) => name)
+}
+
+/** The fingerprint of every table by name. */
+export async function fingerprints(sql: Sql): Promise<Record<string, Fingerprint>> {
+  const tables = await sql<{ schema: string; table: string }[]>`
+    select schemaname as schema, tablename as table from pg_tables
+    where schemaname not in ('pg_catalog', 'information_schema')`
+  const entries: [string, Fingerprint][] = []
+  for (const table of tables) entries.push([`${table.schema}.${table.table}`, await fingerprintTable(sql, table)])
+  return Object.fromEntries(entries)
+}
