@@ -77,7 +77,8 @@ function render(envelope: Envelope, kpi: Kpi<unknown>, { options, style, termina
   if (options.format === 'json') return JSON.stringify(envelope, null, 2)
   if (options.format === 'csv') {
     const { columns, rows } = kpi.table(envelope.data)
-    return renderCsv(columns, rows).trimEnd()
+    // The answer is printed with the last line feed.
+    return renderCsv(columns, rows).slice(0, -1)
   }
   return renderKpi(envelope, style, terminal.width, kpi)
 }

@@ -162,5 +162,5 @@ async function plainSums({ from = '', to = '', department, environment, version 
            (select round(avg(score), 2)::float8 from scores) as quality,
            (select count(*)::int from scores) as evaluations
     from inside`
-  return row as Record<string, number | null> & { requests: number }
+  return row as { readonly requests: number; readonly cost: number | null }
 }
