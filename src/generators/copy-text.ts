@@ -18,7 +18,9 @@ export function copyValue(value: string | null): Buffer {
 
 /** Whole rows, tab between the values and newline behind each row. */
 export function copyRows(rows: readonly (readonly (string | null)[])[]): Buffer {
-  const lines = rows.map((row) => `${row.map((value) => (value === null ? '\\N' : escapeCopyText(value))).join('\t')}\n`)
+  const lines = rows.map(
+    (row) => `${row.map((value) => (value === null ? '\\N' : escapeCopyText(value))).join('\t')}\n`,
+  )
   return Buffer.from(lines.join(''))
 }
 

@@ -58,6 +58,8 @@ export interface FactTable {
   readonly columns: readonly string[]
   /** The number of rows when it is known without generating them. */
   readonly rows?: number
+  /** Where hours whose rows changed are noted for whoever keeps sums of them, when nothing else notes them. */
+  readonly changeLog?: { readonly table: string; readonly column: string }
   /**
    * Writes the rows of a stretch of the window, in order, and yields the number of rows
    * written whenever the buffer is full and once at the end; the caller empties it.
@@ -92,6 +94,16 @@ export interface SeedPack {
   readonly requires: Readonly<Record<string, readonly string[]>>
   /** Reference tables whose ids the facts need, and the column that holds the code. */
   readonly coded: Readonly<Record<string, string>>
+  /** Fact tables, the one that all the others follow from first. */
+  readonly facts: readonly string[]
+  /** The time column of each fact table. */
+  readonly timeColumns: Readonly<Record<string, string>>
+  /** Reference tables whose rows the first fact table names by value, and the column that does, in both. */
+  readonly named: Readonly<Record<string, string>>
+  /** A function or procedure of the schema that brings what is derived from the facts up to date. */
+  readonly refresh: string
+  /** The table of workspaces; the only row of it is the workspace to seed by default. */
+  readonly workspaces: string
   /** Used when the database has no workspace, or several. */
   readonly demoWorkspace: string
   plan(settings: RunSettings): SeedPlan

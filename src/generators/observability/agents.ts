@@ -32,7 +32,9 @@ export interface Agent {
 export function makeAgents(profile: Profile, seed: number): readonly Agent[] {
   const key = streamKey('agents', profile.name, seed)
   const sizes = departmentSizes(profile, key)
-  const members = sizes.flatMap((size, department) => Array.from({ length: size }, (_, place) => ({ department, place })))
+  const members = sizes.flatMap((size, department) =>
+    Array.from({ length: size }, (_, place) => ({ department, place })),
+  )
   const volumes = spreadVolumes(profile, members.length, key)
   const random = new Random()
   return members.map(({ department, place }, index) => {

@@ -146,7 +146,13 @@ export const departments: readonly Department[] = [
       { name: 'clause-drafter', intent: 'content_creation' },
       { name: 'compliance-checker', intent: 'data_analysis' },
     ],
-    topics: ['the data processing agreement', 'the lease', 'the licence terms', 'the trade mark', 'the retention policy'],
+    topics: [
+      'the data processing agreement',
+      'the lease',
+      'the licence terms',
+      'the trade mark',
+      'the retention policy',
+    ],
   },
   {
     code: 'hr',

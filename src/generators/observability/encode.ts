@@ -45,6 +45,7 @@ export function traceTable(source: EncodingSource): FactTable {
     timeColumn: 'timestamp',
     columns: traceColumns,
     rows: source.volume.total,
+    changeLog: { table: 'traces_rollup_changes', column: 'bucket' },
     encode: (stretch, target) => traceRows(source, stretch, target),
   }
 }
@@ -129,7 +130,11 @@ function traceWriter(source: EncodingSource, target: CopyBuffer): (trace: Trace)
       target.bytes(chunks.failure(trace, provider))
     }
     target.integer(trace.tokensInput).tab().integer(trace.tokensOutput).tab()
-    target.integer(trace.tokensInput + trace.tokensOutput).tab().decimal(trace.costMicros, 6).tab()
+    target
+      .integer(trace.tokensInput + trace.tokensOutput)
+      .tab()
+      .decimal(trace.costMicros, 6)
+      .tab()
     target.bytes(at(chunks.user, trace.user))
     lastSeen[trace.user] = Math.max(lastSeen[trace.user] ?? 0, trace.midnight + trace.micros / 1000)
   }
@@ -155,13 +160,13 @@ function traceChunks(source: EncodingSource): TraceChunks {
     JSON.stringify({ obs_run: runId, region, temperature, prices: priceTable.asOf })
   const failures = new Map<string, Buffer>()
   for (const { provider } of priceTable.models) {
-    failureKinds.forEach((kind, i) => failures.set(`1${i}${provider}`, fields('error', kind.text(provider), null)))
+    for (const [i, kind] of failureKinds.entries()) {
+      failures.set(`1${i}${provider}`, fields('error', kind.text(provider), null))
+    }
     failures.set(`2${provider}`, fields('timeout', timeoutText(provider, profile.latency.capMs), null))
   }
   return {
-    agent: agents.map((agent) =>
-      fields(workspace, agent.agentId, ids('departments', departmentOf(agent)?.code ?? '')),
-    ),
+    agent: agents.map((agent) => fields(workspace, agent.agentId, ids('departments', departmentOf(agent)?.code ?? ''))),
     environment: agents.flatMap((agent) =>
       environmentCodes.map((code) => {
         const department = departmentOf(agent)
@@ -261,8 +266,17 @@ function timestampWriter(target: CopyBuffer): (midnight: number, micros: number)
     const seconds = Math.floor(rest / 1_000_000)
     const minutes = Math.floor(seconds / 60)
     target.bytes(date)
-    target.digits(Math.floor(minutes / 60), 2).character(':').digits(minutes % 60, 2).character(':')
-    target.digits(seconds % 60, 2).character('.').digits(rest - seconds * 1_000_000, 6).character('+').digits(0, 2)
+    target
+      .digits(Math.floor(minutes / 60), 2)
+      .character(':')
+      .digits(minutes % 60, 2)
+      .character(':')
+    target
+      .digits(seconds % 60, 2)
+      .character('.')
+      .digits(rest - seconds * 1_000_000, 6)
+      .character('+')
+      .digits(0, 2)
   }
 }
 

@@ -10,7 +10,10 @@ const urlNamespace = '6ba7b811-9dad-11d1-80b4-00c04fd430c8'
  * migration derives agree on every id.
  */
 export function uuidV5(namespace: string, name: string): string {
-  const digest = createHash('sha1').update(Buffer.from(namespace.replaceAll('-', ''), 'hex')).update(name).digest()
+  const digest = createHash('sha1')
+    .update(Buffer.from(namespace.replaceAll('-', ''), 'hex'))
+    .update(name)
+    .digest()
   digest[6] = ((digest[6] ?? 0) & 0x0f) | 0x50
   digest[8] = ((digest[8] ?? 0) & 0x3f) | 0x80
   return formatUuid(digest.toString('hex', 0, 16))

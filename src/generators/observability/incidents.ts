@@ -69,7 +69,13 @@ function latencySpike(agents: readonly Agent[], season: Stretch, random: Random)
     to,
     agents: indexes(members),
     effect: { ...noEffect, latencyFactor: 3.2, quality: -4 },
-    incident: describe('latency_spike', from, to, { department: code }, `the agents of ${code} answered about three times slower than usual`),
+    incident: describe(
+      'latency_spike',
+      from,
+      to,
+      { department: code },
+      `the agents of ${code} answered about three times slower than usual`,
+    ),
   }
 }
 
@@ -103,7 +109,13 @@ function providerOutage(season: Stretch, random: Random): PlannedIncident {
     to,
     provider,
     effect: { ...noEffect, failures: 0.85, failureKind: 'server_error', latencyFactor: 1.5 },
-    incident: describe('provider_outage', from, to, { provider }, `${provider} was down and most requests to its models failed`),
+    incident: describe(
+      'provider_outage',
+      from,
+      to,
+      { provider },
+      `${provider} was down and most requests to its models failed`,
+    ),
   }
 }
 
@@ -117,7 +129,13 @@ function costRunaway(agents: readonly Agent[], season: Stretch, random: Random):
     to,
     agents: indexes(agent ? [agent] : []),
     effect: { ...noEffect, tokensFactor: 9, latencyFactor: 1.6 },
-    incident: describe('cost_runaway', from, to, { agents: [agentId] }, `${agentId} resent its whole history with every request and cost about nine times as much`),
+    incident: describe(
+      'cost_runaway',
+      from,
+      to,
+      { agents: [agentId] },
+      `${agentId} resent its whole history with every request and cost about nine times as much`,
+    ),
   }
 }
 
@@ -130,7 +148,13 @@ function badCanary({ rollout }: Profile, window: Stretch): PlannedIncident {
     to,
     version: release.version,
     effect: { ...noEffect, failures: 0.28, failureKind: 'tool_error', latencyFactor: 1.8, quality: -18 },
-    incident: describe('bad_canary', from, to, { version: release.version }, `the canary of ${release.version} failed more than a quarter of its requests until it was repaired`),
+    incident: describe(
+      'bad_canary',
+      from,
+      to,
+      { version: release.version },
+      `the canary of ${release.version} failed more than a quarter of its requests until it was repaired`,
+    ),
   }
 }
 
@@ -147,13 +171,7 @@ function workingHours(stretch: Stretch, share: number, hours: number): Stretch {
   return { from, to: Math.floor(Math.min(from + duration, stretch.to) / 1000) * 1000 }
 }
 
-function describe(
-  kind: string,
-  from: number,
-  to: number,
-  affected: Incident['affected'],
-  happened: string,
-): Incident {
+function describe(kind: string, from: number, to: number, affected: Incident['affected'], happened: string): Incident {
   const start = new Date(from).toISOString()
   const end = new Date(to).toISOString()
   const until = start.slice(0, 10) === end.slice(0, 10) ? end.slice(11, 16) : `${end.slice(0, 10)} ${end.slice(11, 16)}`

@@ -1,12 +1,12 @@
 import type { PopulationSettings, RunSettings, SeedPack, SeedPlan } from '../pack.js'
-import { agentRows, departmentRows, environmentRows, userRows, workspaceRows } from './reference-rows.js'
 import { dayMs } from './calendar.js'
 import { type EncodingSource, evaluationTable, traceTable } from './encode.js'
 import { planIncidents } from './incidents.js'
 import { makePopulation } from './population.js'
-import { priceTable, pricesPerThousand } from './prices.js'
+import { pricesPerThousand, priceTable } from './prices.js'
 import { isProfileName, profileCalled, profileNames } from './profiles.js'
 import { makeTexts } from './prompts.js'
+import { agentRows, departmentRows, environmentRows, userRows, workspaceRows } from './reference-rows.js'
 import { planVolume } from './volume.js'
 
 /** The generators of the observability pack. */
@@ -23,6 +23,11 @@ export const observability: SeedPack = {
     evaluations: ['id', 'trace_id', 'trace_timestamp', 'score', 'metadata'],
   },
   coded: { departments: 'department_code', environments: 'environment_code' },
+  facts: ['traces', 'evaluations'],
+  timeColumns: { traces: 'timestamp', evaluations: 'created_at' },
+  named: { agents: 'agent_id', users: 'user_id' },
+  refresh: 'traces_refresh_rollups',
+  workspaces: 'workspaces',
   demoWorkspace: '8f14e45f-ceea-4e7a-9b1c-0242ac120001',
   plan,
 }
@@ -66,4 +71,3 @@ function profileOf({ profile }: PopulationSettings) {
   if (!isProfileName(profile)) throw new Error(`no profile is called ${profile}`)
   return profileCalled(profile)
 }
-

@@ -70,7 +70,9 @@ export function attendance(users: readonly User[], seed: number, day: number): A
   const present = departments.map((_, department) =>
     users.filter((user) => user.department === department && isPresent(user, day, random, key)),
   )
-  const choices = present.map((members, department) => choiceOf(members.length > 0 ? members : founders(users, department)))
+  const choices = present.map((members, department) =>
+    choiceOf(members.length > 0 ? members : founders(users, department)),
+  )
   return {
     pick(department, source) {
       const choice = choices[department]

@@ -1,0 +1,214 @@
+import type { RunContext } from '../context.js'
+import { quoteIdentifier, quoteQualified } from '../database/quote.js'
+import { ObsError } from '../errors.js'
+import { exists, type LoadPlace } from './load.js'
+import type { FactTable, SeedPack } from './pack.js'
+import { readPartitioning } from './partitions.js'
+import type { RecordedRun } from './run-ledger.js'
+
+/** The runs whose rows give way to a new one. */
+export interface Replacement {
+  readonly pack: SeedPack
+  readonly workspace: string
+  readonly runs: readonly RecordedRun[]
+}
+
+/** What was found of earlier runs, and what became of it. */
+export interface Removal {
+  /** Rows removed by table. */
+  readonly removed: Readonly<Record<string, number>>
+  /** Partitions of the first fact table that hold rows of these runs alone; they are emptied or replaced at the end. */
+  readonly whole: readonly WholePartition[]
+}
+
+export interface WholePartition {
+  readonly name: string
+  readonly rows: number
+}
+
+/** Rows that say they are synthetic are not the rows that obs wrote; nothing was removed. */
+export class UnknownSyntheticRowsError extends ObsError {
+  constructor(
+    readonly table: string,
+    readonly run: string,
+    readonly recorded: number,
+    readonly found: number,
+  ) {
+    super(`${table} has ${found} rows marked as run ${run}, and obs.seed_runs knows of ${recorded}`, {
+      code: 'unknown_synthetic_rows',
+      hint: `Look at the rows of ${table} whose metadata->>'obs_run' is ${run}: delete them or take the mark off, then seed again; nothing was changed.`,
+      details: { table, run, recorded, found },
+    })
+  }
+}
+
+/**
+ * Removes the rows of earlier runs and nothing else.
+ *
+ * Rows are known by the mark of a run that the ledger has, in the workspace it has it
+ * for, and never more of them than it has. A partition in which there is nothing but
+ * such rows is left for `clearPartitions`, because emptying it row by row would take
+ * longer than loading it anew.
+ *
+ * @throws UnknownSyntheticRowsError when a mark is unknown or there are too many rows of one.
+ */
+export async function removeRuns(place: LoadPlace, replacement: Replacement, context: RunContext): Promise<Removal> {
+  const removed: Record<string, number> = {}
+  let whole: readonly WholePartition[] = []
+  for (const table of [...replacement.pack.facts].reverse()) {
+    const groups = await countGroups(place, table, replacement.workspace)
+    checkAgainstLedger(table, groups, replacement, context)
+    const isFirst = table === replacement.pack.facts[0]
+    whole = isFirst ? await wholePartitions(place, groups, replacement) : []
+    const spared = new Set(whole.map(({ name }) => name))
+    const marked = groups.filter((group) => group.run !== null)
+    const rows = await deleteMarked(
+      place,
+      table,
+      replacement,
+      marked.filter(({ part }) => !spared.has(part)),
+    )
+    removed[table] = rows + whole.reduce((sum, partition) => sum + partition.rows, 0)
+  }
+  for (const [table, column] of Object.entries(replacement.pack.named)) {
+    removed[table] = await removeUnused(place, table, column, replacement)
+  }
+  return { removed, whole }
+}
+
+/**
+ * Locks the partitions that hold nothing but rows of earlier runs, proves that this is
+ * still so, and empties those that no new partition replaces.
+ *
+ * @throws ObsError when somebody wrote into one in the meantime.
+ */
+export async function clearPartitions(
+  place: LoadPlace,
+  { whole }: Removal,
+  replacement: Replacement,
+  fact: FactTable,
+  replaced: ReadonlySet<string>,
+): Promise<void> {
+  for (const { name, rows } of whole) {
+    const partition = quoteQualified(place.schema, name)
+    await place.session.unsafe(`lock table ${partition} in access exclusive mode`)
+    const [found] = await place.session<{ marked: number; others: number }[]>`
+      select count(*) filter (where ${isMarked(place, replacement)}) as marked,
+             count(*) filter (where (${isMarked(place, replacement)}) is not true) as others
+      from ${place.session(place.schema)}.${place.session(name)}`
+    if (found?.others !== 0 || found.marked !== rows) throw changedMeanwhile(name)
+    await logRemovedHours(place, fact, name)
+    if (!replaced.has(name)) await place.session.unsafe(`truncate ${partition}`)
+  }
+}
+
+interface Group {
+  /** The partition, or the table itself. */
+  readonly part: string
+  /** The run, or null for rows that are not synthetic or belong to another workspace. */
+  readonly run: string | null
+  readonly rows: number
+}
+
+function countGroups({ session, schema }: LoadPlace, table: string, workspace: string): Promise<readonly Group[]> {
+  return session<Group[]>`
+    select c.relname as part, g.run, g.rows
+    from (
+      select tableoid as part, case when workspace_id = ${workspace} then metadata->>'obs_run' end as run, count(*) as rows
+      from ${session(schema)}.${session(table)}
+      group by 1, 2
+    ) g
+    join pg_class c on c.oid = g.part
+    order by 1, 2`
+}
+
+function checkAgainstLedger(
+  table: string,
+  groups: readonly Group[],
+  { runs }: Replacement,
+  { progress }: RunContext,
+): void {
+  const found = new Map<string, number>(runs.map(({ run_id }) => [run_id, 0]))
+  for (const { run, rows } of groups) if (run !== null) found.set(run, (found.get(run) ?? 0) + rows)
+  for (const [run, rows] of found) {
+    const recorded = runs.find(({ run_id }) => run_id === run)?.rows[table] ?? 0
+    if (rows > recorded) throw new UnknownSyntheticRowsError(table, run, recorded, rows)
+    if (rows < recorded)
+      progress.warn(`${recorded - rows} of the ${recorded} rows of run ${run} were gone from ${table} already`)
+  }
+}
+
+/** Partitions of which every row belongs to one of the runs; the default partition is never one of them. */
+async function wholePartitions(
+  { session, schema }: LoadPlace,
+  groups: readonly Group[],
+  { pack }: Replacement,
+): Promise<readonly WholePartition[]> {
+  const table = pack.facts[0] ?? ''
+  const partitioning = await readPartitioning(session, schema, table, pack.timeColumns[table] ?? '')
+  return (partitioning?.partitions ?? [])
+    .map(({ name }) => ({ name, groups: groups.filter(({ part }) => part === name) }))
+    .filter((partition) => partition.groups.length > 0 && partition.groups.every(({ run }) => run !== null))
+    .map((partition) => ({ name: partition.name, rows: partition.groups.reduce((sum, { rows }) => sum + rows, 0) }))
+}
+
+/** Deletes through the table, so that its triggers see it; the time bounds keep whole partitions out of it. */
+async function deleteMarked(
+  place: LoadPlace,
+  table: string,
+  replacement: Replacement,
+  groups: readonly Group[],
+): Promise<number> {
+  const expected = groups.reduce((sum, { rows }) => sum + rows, 0)
+  if (expected === 0) return 0
+  const { session, schema } = place
+  const parts = [...new Set(groups.map(({ part }) => quoteQualified(schema, part)))]
+  const { count } = await session`
+    delete from ${session(schema)}.${session(table)}
+    where tableoid = any(${parts}::text[]::regclass[]) and ${isMarked(place, replacement)}`
+  if (count !== expected) throw changedMeanwhile(table)
+  return count
+}
+
+/** Removes the runs' reference rows that no remaining fact names. */
+async function removeUnused(
+  place: LoadPlace,
+  table: string,
+  column: string,
+  replacement: Replacement,
+): Promise<number> {
+  const { session, schema } = place
+  const facts = replacement.pack.facts[0] ?? ''
+  const { count } = await session`
+    delete from ${session(schema)}.${session(table)}
+    where ${isMarked(place, replacement)}
+      and ${session(column)} not in (
+        select ${session(column)} from ${session(schema)}.${session(facts)}
+        where workspace_id = ${replacement.workspace} and ${session(column)} is not null
+          and (metadata->>'obs_run' = any(${runIds(replacement)})) is not true)`
+  return count
+}
+
+async function logRemovedHours({ session, schema }: LoadPlace, fact: FactTable, partition: string): Promise<void> {
+  const { changeLog, timeColumn } = fact
+  if (!changeLog || !(await exists(session, schema, changeLog.table))) return
+  await session.unsafe(`
+    insert into ${quoteQualified(schema, changeLog.table)} (${quoteIdentifier(changeLog.column)})
+    select distinct date_trunc('hour', ${quoteIdentifier(timeColumn)}, 'UTC') from ${quoteQualified(schema, partition)}`)
+}
+
+function isMarked({ session }: LoadPlace, replacement: Replacement) {
+  return session`workspace_id = ${replacement.workspace} and metadata->>'obs_run' = any(${runIds(replacement)})`
+}
+
+function runIds({ runs }: Replacement): string[] {
+  return runs.map(({ run_id }) => run_id)
+}
+
+function changedMeanwhile(table: string): ObsError {
+  return new ObsError(`rows of ${table} were written while the earlier runs were being replaced`, {
+    code: 'replace_conflict',
+    hint: 'Run obs seed --replace again; nothing was changed.',
+    details: { table },
+  })
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { UsageError } from '../errors.js'
+import { nearest } from '../suggest.js'
+import type { SeedPack } from './pack.js'
+
+/** What to seed. */
+export interface SeedOptions {
+  /** The generators of the pack. */
+  readonly generators: SeedPack
+  /** The schema that the pack's tables live in, `public` by default. */
+  readonly schema?: string
+  /** Length of the window, 1 to 3650 days. */
+  readonly days: number
+  /** The end of the window, exclusive; the caller decides what "now" is. */
+  readonly asOf: Date
+  /** 42 by default. */
+  readonly seed?: number
+  /** `demo` by default. */
+  readonly profile?: string
+  /** Multiplies the profile's volume. */
+  readonly scale?: number
+  /** By default the only workspace of the database, else the pack's demo workspace. */
+  readonly workspace?: string | undefined
+  /**
+   * `first` (the default) refuses a workspace that has synthetic rows already, `append`
+   * adds a further run to them, `replace` removes them first.
+   */
+  readonly mode?: SeedMode
+}
+
+export type SeedMode = 'first' | 'append' | 'replace'
+
+/** Options with every default filled in. */
+export interface SeedRequest {
+  readonly generators: SeedPack
+  readonly schema: string
+  readonly days: number
+  readonly asOf: Date
+  readonly seed: number
+  readonly profile: string
+  readonly scale: number
+  readonly workspace: string | undefined
+  readonly mode: SeedMode
+}
+
+const optionsSchema = z.object({
+  days: z.int('days must be a whole number').min(1, 'days must be at least 1').max(3650, 'days must be at most 3650'),
+  asOf: z.date('asOf must be a time'),
+  seed: z.int('seed must be a whole number').min(0, 'seed must not be negative').default(42),
+  profile: z.string().default('demo'),
+  scale: z.number().positive('scale must be greater than 0').max(1000, 'scale must be at most 1000').default(1),
+  workspace: z.guid('workspace must be a UUID').optional(),
+  schema: z.string().default('public'),
+  mode: z.enum(['first', 'append', 'replace']).default('first'),
+})
+
+/** @throws UsageError naming every option that cannot be used. */
+export function checkOptions({ generators, ...options }: SeedOptions): SeedRequest {
+  const parsed = optionsSchema.safeParse(options)
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => issue.message)
+    throw new UsageError(problems.join('\n'), { code: 'invalid_seed_options', details: { problems } })
+  }
+  const { profile, workspace, ...rest } = parsed.data
+  const names = generators.profiles.map(({ name }) => name)
+  if (!names.includes(profile)) throw unknownProfile(profile, names)
+  return { ...rest, generators, profile, workspace: workspace?.toLowerCase() }
+}
+
+function unknownProfile(profile: string, names: readonly string[]): UsageError {
+  const guess = nearest(profile, names)
+  const suggestion = guess ? `, did you mean ${JSON.stringify(guess)}?` : ''
+  return new UsageError(`unknown profile ${JSON.stringify(profile)}${suggestion}`, {
+    code: 'unknown_profile',
+    hint: `Choose one of ${names.join(', ')} with --profile.`,
+    details: { profile, profiles: names },
+  })
+}
