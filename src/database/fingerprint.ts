@@ -85,9 +85,12 @@ type Scan = FingerprintRequest & Required<Pick<FingerprintRequest, 'columns' | '
  */
 function scan({ schema, table, columns, identity, where, highWater }: Scan): string {
   const values = columns.map((column, i) => `${asText(column)} as c${i}`)
-  const whole = identity.length === 0 && columns.length > 0 ? nestedHash(columns.map((_, i) => `c${i}`)) : 'null'
+  const whole =
+    identity.length === 0 && columns.length > 0
+      ? `hashtextextended(array[${columns.map((_, i) => `c${i}`).join(', ')}]::text, 0)`
+      : 'null'
   const keys = highWater === undefined ? [] : [`${quoteIdentifier(highWater)} as high_water`]
-  const seed = identity.length === 0 ? '0::bigint' : nestedHash(identity.map(asText))
+  const seed = identity.length === 0 ? '0::bigint' : hashTogether(identity.map(asText))
   const sums = columns.map((_, i) => `coalesce(sum(${hash(`c${i}`, 'seed')}), 0)::text`)
   return `
     select count(*)::text as obs_rows,
@@ -102,8 +105,9 @@ function scan({ schema, table, columns, identity, where, highWater }: Scan): str
     ) as obs_row`
 }
 
-function nestedHash(texts: readonly string[]): string {
-  return texts.reduce((seed, text) => hash(text, seed), '0::bigint')
+/** Each column's hash is the seed of the next, so that ('ab', 'c') differs from ('a', 'bc'). */
+function hashTogether(texts: readonly string[]): string {
+  return texts.reduce((seed, text) => `hashtextextended(coalesce(${text}, ''), ${seed})`, '0::bigint')
 }
 
 /** NULL has no hash of its own; it stands for a number that no text is likely to hash to. */

@@ -150,3 +150,11 @@ it('gives an empty table zero rows and sums', async () => {
     highWater: null,
   })
 })
+
+it('reads a wide table without a primary key', async () => {
+  const columns = Array.from({ length: 60 }, (_, i) => `c${i} int default ${i}`)
+  await sql.unsafe(`create table wide (${columns.join(', ')}); insert into wide default values`)
+  const print = await fingerprintTable(sql, { schema: 'public', table: 'wide' })
+  expect(Object.keys(print.columns)).toHaveLength(60)
+  expect(print.wholeRows).not.toBe('0')
+})
