@@ -231,7 +231,8 @@ function refuseOtherBeginning({ doneStatements, script }: PreparedStep, statemen
   )
 }
 
-function statementChecksum(statement: Statement | undefined): string {
+/** Tells whether a statement that ran is still the same. */
+export function statementChecksum(statement: Statement | undefined): string {
   return statement ? createHash('sha256').update(statement.sql).digest('hex').slice(0, 16) : ''
 }
 

@@ -328,7 +328,10 @@ export interface PreservationSummary {
   }[]
   /** Rows that existed before the run, over all tables it touched. */
   readonly rows: number
+  /** Every value that existed before was compared and is there still. */
   readonly values_identical: boolean
+  /** Tables and columns that existed before the run and are gone. */
+  readonly dropped: readonly string[]
 }
 
 /**
@@ -343,8 +346,8 @@ export function summarise(
   existing: ReadonlySet<string>,
 ): PreservationSummary {
   const tables = new Map<string, PreservationSummary['tables'][number]>()
-  for (const one of receipts.flatMap((receipt) => receipt.tables)) {
-    if (!existing.has(one.table)) continue
+  const relevant = receipts.flatMap((receipt) => receipt.tables).filter((one) => existing.has(one.table))
+  for (const one of relevant) {
     const before = tables.get(one.table)
     tables.set(one.table, {
       table: one.table,
@@ -359,5 +362,6 @@ export function summarise(
     tables: list,
     rows: list.reduce((sum, table) => sum + table.rows, 0),
     values_identical: mode === 'hashes' && list.every((table) => table.identical),
+    dropped: relevant.flatMap((one) => one.dropped),
   }
 }

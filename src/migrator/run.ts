@@ -8,10 +8,15 @@ import { obsVersion } from '../package.js'
 import type { Pack } from '../packs.js'
 import { type Applied, applyStep, isTransactional, type PreparedStep, StepError } from './apply.js'
 import { discover } from './discover.js'
-import { interruptedRun, MigrationFailedError, type RunState } from './errors.js'
+import {
+  DirtyHistoryError,
+  interruptedRun,
+  MigrationFailedError,
+  type RunState,
+  UnfinishedMigrationError,
+} from './errors.js'
 import { currentVersion, ensureHistory, foldHistory, presentVersions, type RunFacts, readHistory } from './history.js'
-import { withMigrationLock } from './lock.js'
-import type { Direction } from './migration.js'
+import { migrationLockHolder, withMigrationLock } from './lock.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
 import { chooseMode, type PreservationMode, type PreservationSummary, summarise } from './preservation.js'
@@ -68,11 +73,11 @@ export async function runMigrations(
 ): Promise<RunResult> {
   const started = performance.now()
   refuseOwnSchema(pack)
-  const steps = await prepareSteps(database, plan(await readSituation(database, pack)))
+  const steps = await planUnlocked(database, pack, plan)
   const elapsed = () => Math.round(performance.now() - started)
   const nothing = { done: [], planned: [], backup: null, preservation: summarise('hashes', [], new Set()) }
-  if (options.dryRun) return { ...nothing, planned: steps.map(asPlanned), durationMs: elapsed() }
-  if (steps.length === 0) return { ...nothing, durationMs: elapsed() }
+  if (options.dryRun) return { ...nothing, planned: (steps ?? []).map(asPlanned), durationMs: elapsed() }
+  if (steps?.length === 0) return { ...nothing, durationMs: elapsed() }
 
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
   return withMigrationLock(database.sql, lock, context, async (session) => {
@@ -81,6 +86,24 @@ export async function runMigrations(
     const outcome = await runLocked(session, { database, pack, steps: current, options }, context)
     return { ...outcome, planned: [], durationMs: elapsed() }
   })
+}
+
+/**
+ * The plan as it looks before the lock is taken, or undefined when a migration is half
+ * done because another run is in the middle of it: only the lock can tell.
+ */
+async function planUnlocked(
+  database: Database,
+  pack: Pack,
+  plan: (situation: Situation) => readonly Step[],
+): Promise<readonly PreparedStep[] | undefined> {
+  try {
+    return await prepareSteps(database, plan(await readSituation(database, pack)))
+  } catch (error) {
+    const halfDone = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
+    if (halfDone && (await migrationLockHolder(database.sql, pack.schema))) return undefined
+    throw error
+  }
 }
 
 /** Reads the files and the history: all that a plan is made from. */
@@ -162,7 +185,8 @@ async function ensureSchema(session: Session, schema: string): Promise<void> {
   if (!there) await session.unsafe(`create schema ${quoteIdentifier(schema)}`)
 }
 
-async function factsAbout(session: Session, pack: Pack): Promise<RunFacts> {
+/** Who is doing this, for the history. */
+export async function factsAbout(session: Session, pack: Pack): Promise<RunFacts> {
   const [row] = await session<{ role: string }[]>`select current_user as role`
   return { pack: pack.name, who: `${loginName()} as ${row?.role}`, host: hostname(), obsVersion: obsVersion() }
 }
@@ -225,5 +249,3 @@ function undone(step: PreparedStep): string {
     ? 'the server rolls back what was not committed'
     : 'obs migrate status will show which statement was reached'
 }
-
-export type { Direction }

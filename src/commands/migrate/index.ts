@@ -1,0 +1,24 @@
+import { Command } from 'commander'
+import { migrateCreateCommand } from './create.js'
+import { migrateDownCommand } from './down.js'
+import { migrateRepairCommand } from './repair.js'
+import { migrateStatusCommand } from './status.js'
+import { migrateUpCommand } from './up.js'
+
+export function migrateCommand(): Command {
+  return new Command('migrate')
+    .description('apply, revert and inspect migrations')
+    .addCommand(migrateUpCommand())
+    .addCommand(migrateDownCommand())
+    .addCommand(migrateStatusCommand())
+    .addCommand(migrateCreateCommand())
+    .addCommand(migrateRepairCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ obs migrate status
+  $ obs migrate up                          back up, then apply what is pending
+  $ obs migrate down --to 1`,
+    )
+}

@@ -1,0 +1,58 @@
+import type { Applied } from '../../migrator/apply.js'
+import type { PreservationSummary } from '../../migrator/preservation.js'
+import type { BackupReference, PlannedMigration } from '../../migrator/run.js'
+import { formatCount, formatDuration } from '../../terminal/format.js'
+import type { Style } from '../../terminal/style.js'
+import { renderTable } from '../../terminal/table.js'
+
+/** The JSON form of migrations that ran. */
+export function migrationsJson(migrations: readonly Applied[]) {
+  return migrations.map(({ version, name, durationMs }) => ({ version, name, duration_ms: durationMs }))
+}
+
+export function plannedJson(planned: readonly PlannedMigration[]) {
+  return planned.map(({ version, name, transactional }) => ({ version, name, transactional }))
+}
+
+export function migrationsTable(migrations: readonly Applied[]): string {
+  return renderTable(
+    [{ title: 'version', align: 'right' }, { title: 'name' }, { title: 'took', align: 'right' }],
+    migrations.map(({ version, name, durationMs }) => [String(version), name, formatDuration(durationMs)]),
+  )
+}
+
+export function plannedTable(planned: readonly PlannedMigration[]): string {
+  return renderTable(
+    [{ title: 'version', align: 'right' }, { title: 'name' }, { title: 'how' }],
+    planned.map(({ version, name, transactional }) => [
+      String(version),
+      name,
+      transactional ? 'in one transaction' : 'statement by statement',
+    ]),
+  )
+}
+
+export function backupLine(backup: BackupReference | null, style: Style): readonly string[] {
+  return backup ? [`backup: ${style.strong(backup.id)} in ${backup.path}`] : []
+}
+
+/** What the comparison of existing data showed, in words. */
+export function preservationLines({
+  mode,
+  tables,
+  rows,
+  values_identical,
+  dropped,
+}: PreservationSummary): readonly string[] {
+  if (mode === 'off') return ['existing data was not compared (--preserve off)']
+  if (tables.length === 0) return []
+  const held = `${formatCount(rows)} existing rows in ${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`
+  const gone = dropped.length > 0 ? [`dropped: ${dropped.join(', ')}`] : []
+  if (mode === 'counts') return [`compared: ${held}, by number only (--preserve hashes compares every value)`, ...gone]
+  if (values_identical) return [`compared: ${held}, every value as it was`, ...gone]
+  const changed = tables
+    .filter((table) => !table.identical && !dropped.includes(table.table))
+    .map((table) => table.table)
+  const declared = changed.length > 0 ? [`changed as declared: ${changed.join(', ')}`] : []
+  return [`compared: ${held}`, ...declared, ...gone]
+}
