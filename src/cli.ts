@@ -27,7 +27,7 @@ const registry: readonly Entry[] = [
   entry('query', 'answer KPI questions, read-only', async () => (await import('./commands/query.js')).queryCommand()),
   entry('db', 'run the embedded PostgreSQL server', async () => (await import('./commands/db/index.js')).dbCommand()),
   entry('demo', 'everything once, on the embedded server', async () =>
-    (await import('./commands/demo.js')).demoCommand(),
+    (await import('./commands/demo/index.js')).demoCommand(),
   ),
   entry('doctor', 'show what is installed, reachable and missing, with the remedy', async () =>
     (await import('./commands/doctor.js')).doctorCommand(),
