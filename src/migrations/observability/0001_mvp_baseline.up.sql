@@ -47,7 +47,7 @@ begin
   found_relations as (
     select c.oid, c.relname as relation, c.relkind
     from pg_class c
-    where c.relnamespace = current_schema()::regnamespace
+    where c.relnamespace = (select oid from pg_namespace where nspname = current_schema())
       and c.relname in ('traces', 'events', 'performance_metrics')
   ),
   -- Wider is compatible: text or varchar(255) for varchar(64), bigint for integer, numeric for numeric(10,6).

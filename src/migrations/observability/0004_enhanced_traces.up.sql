@@ -57,7 +57,7 @@ with derived as (
     end as version,
     case
       when a.agent ~ 'translat|locali[sz]' then 'translation'
-      when a.agent ~ 'research|insight|search' then 'research'
+      when a.agent ~ 'research|insight|search|legal|contract|complian|policy' then 'research'
       when a.agent ~ 'code|develop|engineer|review|debug' then 'code_generation'
       when a.agent ~ 'support|helpdesk|ticket|customer|chat' then 'customer_support'
       when a.agent ~ 'data|analy|report|sql|forecast|metric' then 'data_analysis'

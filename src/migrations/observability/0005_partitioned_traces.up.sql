@@ -146,6 +146,8 @@ begin
                               pg_describe_object(d.classid, d.objid, d.objsubid))
     from pg_depend d
     where d.deptype = 'n'
+      and not exists (select from pg_inherits i where i.inhparent = source and d.classid = 'pg_class'::regclass and d.objid = i.inhrelid)
+      and not exists (select from pg_attrdef f where f.adrelid = source and d.classid = 'pg_attrdef'::regclass and d.objid = f.oid)
       and d.classid not in ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass)
       and ((d.refclassid = 'pg_class'::regclass and d.refobjid = source)
         or (d.refclassid = 'pg_type'::regclass and d.refobjid in (
@@ -222,7 +224,7 @@ begin
     select 8, i.indexrelid::regclass::text, format('comment on index %s is %L', i.indexrelid::regclass, obj_description(i.indexrelid, 'pg_class'))
     from pg_index i where i.indrelid = source and obj_description(i.indexrelid, 'pg_class') is not null
     union all
-    select 8, s.stxname::text, format('comment on statistics %I.%I is %L', s.stxnamespace::regnamespace::text, s.stxname, obj_description(s.oid, 'pg_statistic_ext'))
+    select 8, s.stxname::text, format('comment on statistics %s.%I is %L', s.stxnamespace::regnamespace, s.stxname, obj_description(s.oid, 'pg_statistic_ext'))
     from pg_statistic_ext s where s.stxrelid = source and obj_description(s.oid, 'pg_statistic_ext') is not null
     union all
     -- The new table starts with the grants of the default privileges; these give way to the old table's own.
@@ -260,16 +262,19 @@ begin
 
   -- The sequence of an identity column cannot change hands; its copy takes over the name and the value.
   for identity in
-    select a.attname as column_name, s.oid::regclass as sequence, s.relname as sequence_name
+    select a.attname as column_name, s.oid::regclass as sequence, s.relname as sequence_name,
+           format_type(q.seqtypid, null) as sequence_type
     from pg_depend d
     join pg_class s on s.oid = d.objid and s.relkind = 'S'
+    join pg_sequence q on q.seqrelid = s.oid
     join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
     where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass
       and d.refobjid = source and d.deptype = 'i'
   loop
     execute format('select last_value, is_called from %s', identity.sequence) into sequence_state;
     identities := identities || array[array[identity.column_name::text, identity.sequence_name::text,
-                                            sequence_state.last_value::text, sequence_state.is_called::text]];
+                                            sequence_state.last_value::text, sequence_state.is_called::text,
+                                            identity.sequence_type]];
   end loop;
 
   execute format('select count(*) from %I.traces', home) into rows_before;
@@ -315,9 +320,10 @@ begin
   foreach statement in array afterwards loop
     execute statement;
   end loop;
-  for i in 1 .. cardinality(identities) / 4 loop
+  for i in 1 .. cardinality(identities) / 5 loop
     execute format('alter sequence %s rename to %I',
                    pg_get_serial_sequence(format('%I.traces', home), identities[i][1]), identities[i][2]);
+    execute format('alter sequence %I.%I as %s', home, identities[i][2], identities[i][5]);
     perform setval(format('%I.%I', home, identities[i][2])::regclass,
                    identities[i][3]::bigint, identities[i][4]::boolean);
   end loop;
