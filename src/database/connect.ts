@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { RunContext } from '../context.js'
 import { InterruptedError, ObsError } from '../errors.js'
 import type { ServerAddress } from './address.js'
-import { explainDatabaseError } from './explain-error.js'
+import { ConnectionError, explainDatabaseError } from './explain-error.js'
 import { detectPlatform, type Platform } from './platform.js'
 import { openPool, type PoolOptions, type Sql } from './pool.js'
 import { interruptible, type PoolLife } from './session.js'
@@ -42,6 +42,7 @@ export async function withDatabase<T>(
   const name = `obs ${options.purpose ?? 'session'} #${randomBytes(3).toString('hex')}`
   const pool = await openPool(address, name, options)
   const { sql, life } = await interruptible(pool.sql)
+  let grace = 5
   let ending: Promise<void> | undefined
   const interrupt = () => {
     ending = endSessions(address, name, pool.sql, life)
@@ -53,11 +54,14 @@ export async function withDatabase<T>(
     throwIfAborted(context.signal)
     return await work({ sql, address, platform })
   } catch (error) {
-    throw context.signal.aborted ? asInterruption(error) : explainDatabaseError(error, address)
+    const explained = context.signal.aborted ? asInterruption(error) : explainDatabaseError(error, address)
+    // The driver waits in vain for the answer to a query whose connection was lost.
+    if (explained instanceof ConnectionError) grace = 0
+    throw explained
   } finally {
     context.signal.removeEventListener('abort', interrupt)
     await ending
-    await pool.sql.end({ timeout: 5 })
+    await pool.sql.end({ timeout: grace })
   }
 }
 

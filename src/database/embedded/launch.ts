@@ -1,18 +1,33 @@
-import { chmod, chown, lstat, mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { RunContext } from '../../context.js'
 import { ObsError } from '../../errors.js'
+import { throwIfAborted } from '../connect.js'
 import { program } from './binaries.js'
 import type { Host } from './host.js'
 import type { Layout } from './layout.js'
 import { choosePort } from './port.js'
-import { parsePidFile, readPostmaster } from './postmaster.js'
+import { isPostmaster, parsePidFile, readPostmaster } from './postmaster.js'
 import { lastLines, runProgram } from './run-program.js'
 import type { ServerUser } from './server-user.js'
 import { renderConfiguration } from './settings.js'
 
-/** How often another port is tried when somebody takes it at the last moment. */
-const portAttempts = 5
+/** How often a start is tried again when the reason for its failure passes. */
+const attempts = 20
 
 /** The log is set aside when it has grown beyond this; one older one is kept. */
 const longestLog = 10 * 1024 * 1024
@@ -28,13 +43,16 @@ const longestLog = 10 * 1024 * 1024
 export async function launch(host: Host, context: RunContext, choose = choosePort): Promise<void> {
   const { layout } = host
   await removeStalePidFile(layout)
+  await removeStaleSockets(layout)
   await prepareFiles(host, context)
   let preferred = await lastPort(layout)
-  for (let attempt = 1; attempt <= portAttempts; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     const log = await startOnce(host, await choose(preferred), context)
     if (log === undefined || (await isSomebodyElses(layout))) return
-    if (!isPortTaken(log) || attempt === portAttempts) throw startFailed(layout, log)
-    preferred = undefined
+    const reason = passingReason(log)
+    if (reason === undefined || attempt === attempts) throw startFailed(layout, log)
+    if (reason === 'port taken') preferred = undefined
+    else await pause(500, undefined, { signal: context.signal }).catch(() => throwIfAborted(context.signal))
   }
 }
 
@@ -53,6 +71,21 @@ async function removeStalePidFile(layout: Layout): Promise<void> {
   const moved = parsePidFile(await readFile(aside, 'utf8'))
   if (moved === undefined || moved.pid === judged.pid) return unlink(aside)
   await rename(aside, path)
+}
+
+/**
+ * Removes the locks of sockets whose server was killed, for the same reason. The folder
+ * is this server's alone.
+ */
+async function removeStaleSockets({ socket, data }: Layout): Promise<void> {
+  const names = await readdir(socket).catch((): string[] => [])
+  for (const name of names.filter((candidate) => candidate.endsWith('.lock'))) {
+    const lock = join(socket, name)
+    const pid = Number.parseInt(await readFile(lock, 'utf8').catch(() => ''), 10)
+    if (Number.isNaN(pid) || (await isPostmaster(pid, data))) continue
+    await rm(lock, { force: true })
+    await rm(lock.slice(0, -'.lock'.length), { force: true })
+  }
 }
 
 async function prepareFiles(host: Host, context: RunContext): Promise<void> {
@@ -143,8 +176,13 @@ async function isSomebodyElses(layout: Layout): Promise<boolean> {
   return state === 'ready' || state === 'starting'
 }
 
-function isPortTaken(log: string): boolean {
-  return log.includes('could not create any TCP/IP sockets')
+/**
+ * Why a start failed, when it is worth another attempt. Sessions of a server that was
+ * killed live on for a moment, and PostgreSQL waits for the last of them.
+ */
+function passingReason(log: string): 'port taken' | 'still ending' | undefined {
+  if (log.includes('could not create any TCP/IP sockets')) return 'port taken'
+  return log.includes('pre-existing shared memory block') ? 'still ending' : undefined
 }
 
 function startFailed(layout: Layout, log: string): ObsError {

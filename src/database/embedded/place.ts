@@ -46,12 +46,13 @@ export async function runnableBinaries(
   user: ServerUser | undefined,
   stateDirectory: string,
   context: RunContext,
+  places = rootPlaces(),
 ): Promise<Binaries> {
   const complete = await completeLibraries(binaries)
   const trial = await tryOut(binaries, user)
   if (complete && trial === undefined && !shellMinds(binaries.folder)) return binaries
   if (complete && user === undefined && !shellMinds(binaries.folder)) throw cannotRun(binaries, trial, user)
-  const place = user ? await reachablePlace(user) : stateDirectory
+  const place = user ? await reachablePlace(user, places) : stateDirectory
   const copied = await copyBinaries(binaries, place, user, context)
   const again = await tryOut(copied, user)
   if (again !== undefined) throw cannotRun(copied, again, user)

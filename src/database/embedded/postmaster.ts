@@ -80,7 +80,7 @@ async function readPidFile(layout: Layout): Promise<string | undefined> {
  * of that number" means nothing. PostgreSQL works inside its data directory, which
  * settles it; where the system hides that, the program's name has to do.
  */
-async function isPostmaster(pid: number, data: string): Promise<boolean> {
+export async function isPostmaster(pid: number, data: string): Promise<boolean> {
   if (!isAlive(pid)) return false
   if (process.platform === 'win32') return true
   const folder = await readlink(`/proc/${pid}/cwd`).catch((error: unknown) => codeOf(error))

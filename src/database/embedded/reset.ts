@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import type { RunContext } from '../../context.js'
+import { throwIfAborted } from '../connect.js'
 import { removeLeftovers } from './initialize.js'
 import { readLayout } from './layout.js'
 import { stopServer } from './stop.js'
@@ -19,6 +20,7 @@ export interface ResetResult {
  * The data disappears by one rename, so that an interruption leaves either all or nothing.
  */
 export async function resetServer(stateDirectory: string, context: RunContext): Promise<ResetResult> {
+  throwIfAborted(context.signal)
   const stopped = await stopServer(stateDirectory, context)
   const layout = await readLayout(stateDirectory)
   const existed = existsSync(layout.home)

@@ -13,6 +13,7 @@ import { type Layout, readLayout } from './layout.js'
 import { foreignFolder, type Postmaster, readPostmaster } from './postmaster.js'
 
 export { type ResetResult, resetServer } from './reset.js'
+export { otherSessions, type ServerSession } from './sessions.js'
 export { type ServerStatus, serverStatus } from './status.js'
 export { stopServer } from './stop.js'
 
@@ -39,6 +40,13 @@ export async function startServer(stateDirectory: string, context: RunContext): 
     else await pause(50)
   }
   throw neverReady(await readLayout(stateDirectory))
+}
+
+/** The address of the server of `stateDirectory` when it runs; starts nothing. */
+export async function runningServer(stateDirectory: string): Promise<ServerAddress | undefined> {
+  const layout = await readLayout(stateDirectory)
+  const postmaster = await readPostmaster(layout)
+  return postmaster.state === 'ready' ? addressOf(layout, postmaster) : undefined
 }
 
 async function makeAndLaunch(stateDirectory: string, context: RunContext): Promise<void> {
