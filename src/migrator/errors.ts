@@ -60,7 +60,7 @@ export class LateMigrationError extends ObsError {
 }
 
 /** Migrations that were to be reverted and say nothing about how. */
-export class MissingDownError extends ObsError {
+export class MissingDownError extends UsageError {
   constructor(readonly migrations: readonly string[]) {
     super(`${list(migrations)} ${migrations.length === 1 ? 'has' : 'have'} no down file`, {
       code: 'missing_down',

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os'
-import type { RunContext } from '../context.js'
-import { type Database, type Session, throwIfAborted } from '../database/connect.js'
+import { quietContext, type RunContext } from '../context.js'
+import { type Database, type Session, throwIfAborted, withDatabase } from '../database/connect.js'
 import { quoteIdentifier } from '../database/quote.js'
 import { holdsData, listTables } from '../database/tables.js'
 import { UsageError } from '../errors.js'
@@ -227,7 +227,11 @@ async function explain(
  */
 async function whereNow({ database, pack }: Work, step: PreparedStep): Promise<string> {
   try {
-    const state = foldHistory(await readHistory(database.sql, pack.name))
+    const events = await withDatabase(database.address, quietContext(), ({ sql }) => readHistory(sql, pack.name), {
+      connections: 1,
+      purpose: 'migrate, asking where the database stands',
+    })
+    const state = foldHistory(events)
     const record = state.get(step.migration.version)
     const at = `the database is at version ${currentVersion(state)}`
     const half = presentVersions(state).find((one) => one.state === 'stopped' || one.state === 'unknown')

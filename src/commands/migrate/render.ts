@@ -46,8 +46,9 @@ export function preservationLines({
 }: PreservationSummary): readonly string[] {
   if (mode === 'off') return ['existing data was not compared (--preserve off)']
   if (tables.length === 0) return []
-  const held = `${formatCount(rows)} existing rows in ${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`
   const gone = dropped.length > 0 ? [`dropped: ${dropped.join(', ')}`] : []
+  if (rows === 0) return gone
+  const held = `${formatCount(rows)} existing rows in ${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`
   if (mode === 'counts') return [`compared: ${held}, by number only (--preserve hashes compares every value)`, ...gone]
   if (values_identical) return [`compared: ${held}, every value as it was`, ...gone]
   const changed = tables
