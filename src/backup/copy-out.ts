@@ -61,16 +61,21 @@ async function copyTable(
     rows += more
     onRows(more)
   }
+  let failure: unknown
+  const write = (compressed: AsyncIterable<Uint8Array>) =>
+    archive.write(path, compressed).catch((error: unknown) => {
+      failure = error
+      throw error
+    })
   try {
     // Level 1: the disk is spared most of the bytes and the processor most of the work.
-    const file = await pipeline(batches(source, count), createGzip({ level: 1 }), (compressed) =>
-      archive.write(path, compressed as AsyncIterable<Uint8Array>),
-    )
+    const file = await pipeline(batches(source, count), createGzip({ level: 1 }), write)
     wakeSocket(source)
     return { schema, name, rows, columns: [...columns], file: path, bytes: file.bytes, sha256: file.sha256 }
   } catch (error) {
     await giveUp(source, sql, backend?.pid ?? 0)
-    throw error
+    // A pipeline may report that it was aborted rather than what aborted it.
+    throw failure ?? error
   }
 }
 

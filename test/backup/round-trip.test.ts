@@ -1,13 +1,13 @@
-import { readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
+import { engines } from '../../src/backup/manifest.js'
 import { restoreBackup } from '../../src/backup/restore-backup.js'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
 import type { Sql } from '../../src/database/connect.js'
-import { backupDirectory, fingerprints, freshAddress, inDatabase } from '../support/backups.js'
-import { openTestDatabase, testDatabase } from '../support/database.js'
+import { backupDirectory, fingerprints, freshAddress, inDatabase, nativeObstacle } from '../support/backups.js'
+import { openTestDatabase } from '../support/database.js'
 
 const schemas = ['public', 'Odd "Schema" ü']
 let source: Awaited<ReturnType<typeof openTestDatabase>>
@@ -18,22 +18,39 @@ beforeAll(async () => {
 })
 afterAll(() => source.close())
 
-describe('a backup of the built-in engine', () => {
-  it('comes back with the same schema, values and sequences', async () => {
+describe.each(engines)('a backup of the %s engine', (engine) => {
+  it('comes back into a new database with the same schema, values and sequences', async ({ skip }) => {
+    if (engine === 'native') skip(...(await nativeObstacle(source)))
     const directory = await backupDirectory()
     const to = freshAddress()
-    const backup = await createBackup(source, { directory, engine: 'built-in' }, quietContext())
+    const backup = await createBackup(source, { directory, engine }, quietContext())
+    expect(backup).toMatchObject({ engine, verified: true })
     const result = await restoreBackup({ directory, id: backup.id, to }, quietContext())
     expect(result).toMatchObject({ id: backup.id, database: to.database, rows: backup.manifest.rows, verified: true })
-    await inDatabase(to, async ({ sql }) => {
-      expect(await readCatalog(sql, schemas)).toEqual(await readCatalog(source.sql, schemas))
-      expect(await fingerprints(sql)).toEqual(await fingerprints(source.sql))
-      expect(await sequencesOf(sql)).toEqual(await sequencesOf(source.sql))
-      expect(await sql`select n from filled`).toEqual([{ n: 100 }])
-      await expect(sql`select * from unfilled`).rejects.toMatchObject({ code: '55000' })
-    })
+    await inDatabase(to, ({ sql }) => expectSame(sql))
+  })
+
+  it('comes back into an empty database', async ({ skip }) => {
+    if (engine === 'native') skip(...(await nativeObstacle(source)))
+    const directory = await backupDirectory()
+    const target = await openTestDatabase()
+    try {
+      await createBackup(source, { directory, engine }, quietContext())
+      await restoreBackup({ directory, id: 'latest', to: target.address }, quietContext())
+      await expectSame(target.sql)
+    } finally {
+      await target.close()
+    }
   })
 })
+
+async function expectSame(sql: Sql): Promise<void> {
+  expect(await readCatalog(sql, schemas)).toEqual(await readCatalog(source.sql, schemas))
+  expect(await fingerprints(sql)).toEqual(await fingerprints(source.sql))
+  expect(await sequencesOf(sql)).toEqual(await sequencesOf(source.sql))
+  expect(await sql`select n from filled`).toEqual([{ n: 100 }])
+  await expect(sql`select * from unfilled`).rejects.toMatchObject({ code: '55000' })
+}
 
 async function sequencesOf(sql: Sql) {
   const names = await sql<

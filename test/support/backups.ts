@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { findTool } from '../../src/backup/native-tools.js'
 import { quietContext } from '../../src/context.js'
 import { type ServerAddress, withDatabaseName } from '../../src/database/address.js'
 import { type Database, type Sql, withDatabase } from '../../src/database/connect.js'
@@ -44,4 +45,14 @@ export async function fingerprints(sql: Sql): Promise<Record<string, Fingerprint
   const entries: [string, Fingerprint][] = []
   for (const table of tables) entries.push([`${table.schema}.${table.table}`, await fingerprintTable(sql, table)])
   return Object.fromEntries(entries)
+}
+
+/** Whether the native engine cannot be tried on this server, and the line that says so. */
+export async function nativeObstacle({ platform }: Database): Promise<[boolean, string]> {
+  const serverMajor = Math.floor(platform.serverVersion / 10_000)
+  const tool = await findTool('pg_dump')
+  const missing = `needs a pg_dump ${serverMajor} or newer on the PATH; this machine has ${tool?.version ?? 'none'}`
+  const obstacle = tool === undefined || tool.major < serverMajor
+  if (obstacle) console.log(`skipped: ${missing} (or name an older server with OBS_TEST_DATABASE_URL)`)
+  return [obstacle, missing]
 }
