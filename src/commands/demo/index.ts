@@ -61,8 +61,8 @@ function facts(result: DemoResult, style: Style): readonly (readonly [string, st
   const total = steps.reduce((sum, step) => sum + step.duration_ms, 0)
   const checks = `${validation.passed} checks passed, ${validation.failed} failed, ${validation.warned} warned, ${validation.skipped} skipped`
   return [
-    ['preserved', style.good(`${formatCount(preserved.rows)} traces of the MVP, every value identical`)],
-    ['traces', `${formatCount(traces)} of ${formatCount(agents)} agents in ${formatCount(departments)} departments`],
+    ['preserved', style.good(`the ${formatCount(preserved.rows)} traces of the MVP, every value identical`)],
+    ['generated', `${formatCount(traces - preserved.rows)} traces of ${agents} agents in ${departments} departments`],
     ...incidents.map((incident, i) => [i === 0 ? 'incidents' : '', incident.summary] as const),
     ['validation', validation.failed === 0 ? style.good(checks) : style.bad(checks)],
     ['backup', `${backup.path} (${backup.engine}, checked)`],
