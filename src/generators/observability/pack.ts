@@ -10,7 +10,7 @@ import { agentRows, departmentRows, environmentRows, userRows, workspaceRows } f
 import { planVolume } from './volume.js'
 
 /** The generators of the observability pack. */
-export const observability: SeedPack = {
+export const observabilityGenerators: SeedPack = {
   name: 'observability',
   profiles: profileNames.map((name) => ({ name, description: profileCalled(name).description })),
   requires: {
