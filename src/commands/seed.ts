@@ -73,7 +73,7 @@ async function run(invocation: Invocation<SeedFlags>): Promise<void> {
 
 /** The generators of the shipped packs; a pack of somebody's own has none. */
 const generatorsByPack: Readonly<Record<string, () => Promise<SeedPack>>> = {
-  observability: async () => (await import('../generators/observability/pack.js')).observabilityGenerators,
+  observability: async () => (await import('../generators/observability/pack.js')).observability,
 }
 
 async function generatorsOf(pack: string): Promise<SeedPack> {

@@ -102,6 +102,8 @@ export interface SeedPack {
   readonly named: Readonly<Record<string, string>>
   /** A function or procedure of the schema that brings what is derived from the facts up to date. */
   readonly refresh: string
+  /** The tables that it fills. */
+  readonly derived: readonly string[]
   /** The table of workspaces; the only row of it is the workspace to seed by default. */
   readonly workspaces: string
   /** Used when the database has no workspace, or several. */

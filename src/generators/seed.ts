@@ -1,5 +1,12 @@
 import type { RunContext } from '../context.js'
-import { type Database, type Session, throwIfAborted, withSession, withTransaction } from '../database/connect.js'
+import {
+  type Database,
+  type Session,
+  type Sql,
+  throwIfAborted,
+  withSession,
+  withTransaction,
+} from '../database/connect.js'
 import { quoteQualified } from '../database/quote.js'
 import { explainFailure, RefreshFailedError, SeedRunningError } from './errors.js'
 import type { Incident } from './pack.js'
@@ -49,7 +56,7 @@ export async function seed(database: Database, options: SeedOptions, context: Ru
   return withSession(database.sql, (session) =>
     withSeedLock(session, request.schema, async () => {
       const run = await withTransaction(session, () => loadRun(session, request, context)).catch(explainFailure)
-      await settle(session, request, run, context)
+      await settle(database, session, request, run, context)
       return resultOf(run, performance.now() - started)
     }),
   )
@@ -68,16 +75,32 @@ async function withSeedLock<T>(session: Session, schema: string, work: () => Pro
   }
 }
 
-/** Brings sums and statistics up to date, behind the commit so that nobody waits for locks meanwhile. */
-async function settle(session: Session, request: SeedRequest, run: Run, context: RunContext): Promise<void> {
+/**
+ * Brings sums and statistics up to date, behind the commit so that nobody waits for
+ * locks meanwhile. The two have nothing to do with each other and run side by side.
+ */
+async function settle({ sql }: Database, session: Session, request: SeedRequest, run: Run, context: RunContext) {
   const { generators, schema } = request
   throwIfAborted(context.signal)
-  context.progress.step(`refreshing what is derived from ${generators.facts[0]}`)
-  await refresh(session, schema, generators.refresh).catch((error: unknown) => {
-    throw error instanceof Error ? new RefreshFailedError(generators.refresh, run.settings.runId, error) : error
-  })
-  context.progress.step('gathering statistics')
-  for (const table of Object.keys(run.tables)) await session.unsafe(`analyze ${quoteQualified(schema, table)}`)
+  context.progress.step('refreshing sums and gathering statistics')
+  const outcomes = await Promise.allSettled([
+    refresh(session, schema, generators.refresh).catch((error: unknown) => {
+      throw error instanceof Error ? new RefreshFailedError(generators.refresh, run.settings.runId, error) : error
+    }),
+    analyze(sql, schema, Object.keys(run.tables)),
+  ])
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  await analyze(sql, schema, generators.derived)
+}
+
+/** Views, such as continuous aggregates, have no statistics of their own. */
+async function analyze(sql: Sql, schema: string, tables: readonly string[]): Promise<void> {
+  const present = await sql<{ name: string }[]>`
+    select relname as name from pg_class
+    where relnamespace = to_regnamespace(quote_ident(${schema}::text)) and relname in ${sql(tables)}
+      and relkind in ('r', 'p')
+    order by relname`
+  for (const { name } of present) await sql.unsafe(`analyze ${quoteQualified(schema, name)}`)
 }
 
 /** Continuous aggregates are refreshed by a procedure, since they commit as they go; rollups by a function. */

@@ -10,7 +10,7 @@ import { agentRows, departmentRows, environmentRows, userRows, workspaceRows } f
 import { planVolume } from './volume.js'
 
 /** The generators of the observability pack. */
-export const observabilityGenerators: SeedPack = {
+export const observability: SeedPack = {
   name: 'observability',
   profiles: profileNames.map((name) => ({ name, description: profileCalled(name).description })),
   requires: {
@@ -27,6 +27,7 @@ export const observabilityGenerators: SeedPack = {
   timeColumns: { traces: 'timestamp', evaluations: 'created_at' },
   named: { agents: 'agent_id', users: 'user_id' },
   refresh: 'traces_refresh_rollups',
+  derived: ['traces_hourly', 'traces_daily'],
   workspaces: 'workspaces',
   demoWorkspace: '8f14e45f-ceea-4e7a-9b1c-0242ac120001',
   plan,

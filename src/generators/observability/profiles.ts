@@ -89,7 +89,7 @@ const demo: Profile = {
       { after: 0.2, share: 0.2 },
     ],
   },
-  latency: { sigma: 0.55, medianMs: 2150, floorMs: 40, capMs: 30_000 },
+  latency: { sigma: 0.55, medianMs: 2000, floorMs: 40, capMs: 30_000 },
   failures: { error: 0.022, timeout: 0.006 },
   users: { count: 500 },
   evaluations: { share: 0.1 },

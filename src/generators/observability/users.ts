@@ -32,7 +32,7 @@ const segmentPattern: readonly Segment[] = [
 /** Signed up long before any window, so that every department has somebody at work from the first day on. */
 const founderAgeDays = 800
 
-const segmentWeight: Readonly<Record<Segment, number>> = { power_user: 5, regular: 1, new: 0.9, dormant: 0.6 }
+const segmentWeight: Readonly<Record<Segment, number>> = { power_user: 3, regular: 1, new: 1.5, dormant: 0.8 }
 
 /** The people of a workspace: a function of the profile, the population's seed and its window. */
 export function makeUsers(profile: Profile, seed: number, from: number, to: number): readonly User[] {
@@ -107,6 +107,6 @@ function isPresent(user: User, day: number, random: Random, key: StreamKey): boo
 function retention(segment: Segment, week: number): number {
   if (segment === 'power_user') return week > 100 ? 1 : 0.97
   if (segment === 'regular') return 0.5 + 0.5 * Math.exp(-week / 3)
-  if (segment === 'new') return 0.15 + 0.85 * Math.exp(-week / 2.5)
+  if (segment === 'new') return 0.25 + 0.75 * Math.exp(-week / 3)
   return 0.6 + 0.4 * Math.exp(-week)
 }
