@@ -6,7 +6,7 @@ import type { RunContext } from '../../context.js'
 import { ObsError } from '../../errors.js'
 import { program } from './binaries.js'
 import type { Host } from './host.js'
-import { lastLines, type ProgramRun, runProgram } from './run-program.js'
+import { lastLines, type ProgramRun, runProgram, speaksOfFullDisk } from './run-program.js'
 
 /** The superuser of the embedded server, and the database obs works in. */
 export const superuser = 'obs'
@@ -112,7 +112,7 @@ async function createDatabase(home: string, host: Host, { signal }: RunContext):
 
 function setupFailed(name: string, run: ProgramRun, { layout }: Host): ObsError {
   const lines = lastLines(run.output)
-  const full = /No space left on device|Disk quota exceeded/.test(run.output)
+  const full = speaksOfFullDisk(run.output)
   return new ObsError(`${name} could not make the embedded server's data (code ${run.code}):\n${lines}`, {
     code: full ? 'disk_full' : 'server_setup_failed',
     hint: full

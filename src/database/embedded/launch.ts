@@ -22,7 +22,7 @@ import type { Host } from './host.js'
 import type { Layout } from './layout.js'
 import { choosePort } from './port.js'
 import { isPostmaster, parsePidFile, readPostmaster } from './postmaster.js'
-import { lastLines, runProgram } from './run-program.js'
+import { lastLines, runProgram, speaksOfFullDisk } from './run-program.js'
 import type { ServerUser } from './server-user.js'
 import { renderConfiguration } from './settings.js'
 
@@ -186,8 +186,8 @@ function passingReason(log: string): 'port taken' | 'still ending' | undefined {
 }
 
 function startFailed(layout: Layout, log: string): ObsError {
-  const lines = lastLines(log, 8)
-  const full = /No space left on device|Disk quota exceeded/.test(log)
+  const lines = lastLines(log)
+  const full = speaksOfFullDisk(log)
   return new ObsError(`the embedded server did not start:\n${lines}`, {
     code: full ? 'disk_full' : 'server_start_failed',
     hint: full

@@ -54,8 +54,13 @@ export function runProgram(
 }
 
 /** The last lines of a program's output, the ones that say why it failed. */
-export function lastLines(output: string, count = 5): string {
+export function lastLines(output: string, count = 8): string {
   return output.trimEnd().split('\n').slice(-count).join('\n')
+}
+
+/** Whether PostgreSQL failed for want of disk space, in the system's words or in its own. */
+export function speaksOfFullDisk(output: string): boolean {
+  return /No space left on device|Disk quota exceeded|Check free disk space/.test(output)
 }
 
 /** Windows starts no program without SystemRoot. */

@@ -36,8 +36,8 @@ export async function startServer(stateDirectory: string, context: RunContext): 
     const layout = await readLayout(stateDirectory)
     const postmaster = await readPostmaster(layout)
     if (postmaster.state === 'ready') return addressOf(layout, postmaster)
-    if (postmaster.state === 'stopped' || postmaster.state === 'stale') await makeAndLaunch(stateDirectory, context)
-    else await pause(50)
+    if (postmaster.state !== 'stopped' && postmaster.state !== 'stale') await pause(50)
+    else await makeAndLaunch(stateDirectory, context).catch(explainFileError)
   }
   throw neverReady(await readLayout(stateDirectory))
 }
@@ -59,6 +59,27 @@ async function makeAndLaunch(stateDirectory: string, context: RunContext): Promi
   await launch(host, context)
   const postmaster = await readPostmaster(host.layout)
   if (postmaster.state === 'ready') await ensureDatabase(await addressOf(host.layout, postmaster), context)
+}
+
+const fileErrors: Readonly<Record<string, string>> = {
+  EACCES: 'this account may not write there',
+  EPERM: 'this account may not write there',
+  EROFS: 'it is on a read-only disk',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+}
+
+/** Turns what the system refused into what a person can act on; everything else goes on as it is. */
+function explainFileError(error: unknown): never {
+  const { code = '', path = '' } = error as NodeJS.ErrnoException
+  const reason = fileErrors[code]
+  if (reason === undefined || error instanceof ObsError) throw error
+  throw new ObsError(`the embedded server needs ${path}, but ${reason} (${code})`, {
+    code: code === 'ENOSPC' || code === 'EDQUOT' ? 'disk_full' : 'state_directory_unwritable',
+    hint: 'Make room or grant the right, or name another folder with OBS_STATE_DIR.',
+    cause: error,
+    details: { path, reason: code },
+  })
 }
 
 /** Somebody may have dropped it; a server without it would be of no use to any command. */

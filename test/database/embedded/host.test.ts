@@ -38,6 +38,23 @@ describe('making the data', () => {
     expect(await readdir(host.layout.state)).toEqual(['.gitignore'])
   })
 
+  it.runIf(isRoot)('leaves nothing behind when the disk is full', async ({ skip }) => {
+    const run = promisify(execFile)
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=20m,mode=755', 'tmpfs', folder]).catch(() =>
+      skip('mount is not allowed'),
+    )
+    const state = join(folder, '.obs')
+    try {
+      await expect(startServer(state, quietContext())).rejects.toMatchObject({
+        code: 'disk_full',
+        hint: expect.stringMatching(/^Free some space/),
+      })
+      expect(await readdir(state)).toEqual(['.gitignore'])
+    } finally {
+      await run('umount', [folder])
+    }
+  })
+
   it('leaves nothing behind when it is interrupted', async () => {
     const host = await prepareHost(join(folder, '.obs'), quietContext())
     const stop = new AbortController()
