@@ -78,8 +78,7 @@ export function encodeWelcome(parameters: Readonly<Record<string, string>>): Buf
 
 export function encodeResult({ columns, rows, tag }: WireResult, state: TransactionState): Buffer {
   const description = columns ? [message('T', int16(columns.length), ...columns.map(encodeColumn))] : []
-  const data = rows.map((row) => message('D', int16(row.length), ...row.map(encodeValue)))
-  return Buffer.concat([...description, ...data, message('C', text(tag)), ready(state)])
+  return Buffer.concat([...description, encodeRows(rows), message('C', text(tag)), ready(state)])
 }
 
 export function encodeError(error: WireError, state: TransactionState): Buffer {
@@ -102,8 +101,30 @@ function encodeColumn({ name, table, number, type }: WireColumn): Buffer {
   return Buffer.concat([text(name), uint32(table), int16(number), uint32(type), size, modifier, format])
 }
 
-function encodeValue(value: Uint8Array | null): Buffer {
-  return value === null ? int32(-1) : Buffer.concat([int32(value.length), value])
+type WireRow = WireResult['rows'][number]
+
+/** All DataRow messages in one buffer: pg_dump reads whole catalogs, and a buffer a value would be most of the work. */
+function encodeRows(rows: readonly WireRow[]): Buffer {
+  const bytes = Buffer.allocUnsafe(rows.reduce((total, row) => total + 1 + rowLength(row), 0))
+  let at = 0
+  for (const row of rows) {
+    at = bytes.write('D', at) + at
+    at = bytes.writeInt32BE(rowLength(row), at)
+    at = bytes.writeInt16BE(row.length, at)
+    for (const value of row) at = writeValue(bytes, value, at)
+  }
+  return bytes
+}
+
+/** The length that a DataRow states: everything but its type. */
+function rowLength(row: WireRow): number {
+  return row.reduce((total, value) => total + 4 + (value?.length ?? 0), 6)
+}
+
+function writeValue(bytes: Buffer, value: Uint8Array | null, at: number): number {
+  const start = bytes.writeInt32BE(value?.length ?? -1, at)
+  if (value) bytes.set(value, start)
+  return start + (value?.length ?? 0)
 }
 
 function ready(state: TransactionState): Buffer {

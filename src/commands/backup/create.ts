@@ -58,7 +58,7 @@ and compared with its hash; otherwise nothing is left behind.`,
           },
           text: [
             `${style.good('backed up')} ${database.name} as ${style.strong(id)} in ${formatDuration(duration_ms)}`,
-            `  ${formatCount(rows)} rows in ${formatCount(tables.length)} tables, ${formatBytes(bytes)}, every file checked`,
+            `  tables: ${formatCount(tables.length)}, rows: ${formatCount(rows)}, size: ${formatBytes(bytes)}, every file checked`,
             `  engine: ${engine} (${reason})`,
             `  path:   ${path}`,
             style.faint(`restore it with: obs backup restore ${id} --to <new database>`),

@@ -50,7 +50,7 @@ is filled in one transaction; one that holds anything is refused. The source is 
           json: result,
           text: [
             `${style.good('restored')} ${result.id} into ${style.strong(result.database)} in ${formatDuration(result.duration_ms)}`,
-            `  ${formatCount(result.rows)} rows in ${formatCount(result.tables)} tables, counted and compared with the backup`,
+            `  tables: ${formatCount(result.tables)}, rows: ${formatCount(result.rows)}, counted and compared with the backup`,
           ].join('\n'),
         })
       }),

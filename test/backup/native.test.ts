@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process'
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { createBackup } from '../../src/backup/create-backup.js'
+import { restoreBackup } from '../../src/backup/restore-backup.js'
+import { quietContext } from '../../src/context.js'
+import { withSession } from '../../src/database/connect.js'
+import { backupDirectory, databaseNames, freshAddress, nativeObstacle } from '../support/backups.js'
+import { openTestDatabase } from '../support/database.js'
+
+const run = promisify(execFile)
+const native = 'native' as const
+let source: Awaited<ReturnType<typeof openTestDatabase>>
+let obstacle: [boolean, string]
+
+beforeAll(async () => {
+  source = await openTestDatabase()
+  obstacle = await nativeObstacle(source)
+  await source.sql.unsafe(`
+    create table months (at date) partition by range (at);
+    create table bulky (noise text);
+    insert into bulky select md5(random()::text || g) from generate_series(1, 60000) g`)
+})
+afterAll(() => source.close())
+beforeEach(({ skip }) => skip(...obstacle))
+
+/** A pg_dump that writes down its arguments and environment before it becomes the real one. */
+async function watchedPgDump(): Promise<{ path: string; log: string }> {
+  const folder = join(await backupDirectory(), 'bin')
+  await mkdir(folder)
+  const { stdout } = await run('sh', ['-c', 'command -v pg_dump; command -v pg_restore'])
+  const [pgDump = '', pgRestore = ''] = stdout.trim().split('\n')
+  await symlink(pgRestore, join(folder, 'pg_restore'))
+  const log = join(folder, 'log')
+  const path = join(folder, 'pg_dump')
+  await writeFile(path, `#!/bin/sh\necho "$$ $*" >> ${log}\nenv > ${log}.env\nexec ${pgDump} "$@"\n`)
+  await chmod(path, 0o755)
+  return { path, log }
+}
+
+describe('the native engine', () => {
+  it('says which pg_dump it used and keeps the contents of its archive beside it', async () => {
+    const directory = await backupDirectory()
+    const backup = await createBackup(source, { directory }, quietContext())
+    expect(backup).toMatchObject({ engine: 'native', reason: expect.stringMatching(/^pg_dump \d+\.\d+.* can dump/) })
+    expect(backup.manifest.tables).toMatchObject([{ name: 'bulky', rows: 60_000, file: null }])
+    expect((await readdir(backup.path)).sort()).toEqual(
+      ['SHA256SUMS', 'catalog.json', 'contents.txt', 'database.dump', 'manifest.json'].sort(),
+    )
+    expect(await readFile(join(backup.path, 'contents.txt'), 'utf8')).toContain('TABLE DATA public bulky')
+  })
+
+  it('passes the password in the environment and nothing of the connection in the arguments', async () => {
+    const { path, log } = await watchedPgDump()
+    const directory = await backupDirectory()
+    await createBackup(source, { directory, engine: native, pgDump: path }, quietContext())
+    const { address } = source
+    const args = await readFile(log, 'utf8')
+    for (const part of [address.password?.reveal() ?? 'no password', address.user, address.host]) {
+      expect(args).not.toContain(part)
+    }
+    expect(await readFile(`${log}.env`, 'utf8')).toContain(`PGDATABASE=${address.database}\n`)
+  })
+
+  it('leaves no file and no pg_dump behind when it is interrupted', async () => {
+    const { path, log } = await watchedPgDump()
+    const directory = await backupDirectory()
+    const controller = new AbortController()
+    await withSession(source.sql, async (session) => {
+      // pg_dump waits for this table, and so can be interrupted in the middle.
+      await session.unsafe('begin; lock table only months in access exclusive mode')
+      const options = { directory, engine: native, pgDump: path }
+      const backup = createBackup(source, options, { ...quietContext(), signal: controller.signal })
+      void until(async () => (await readFile(log, 'utf8')).includes('--snapshot')).then(() => controller.abort())
+      await expect(backup).rejects.toMatchObject({ code: 'interrupted' })
+      await session`rollback`
+    })
+    expect(await readdir(directory)).toEqual([])
+    const [, pid] = /^(\d+) .*--snapshot/m.exec(await readFile(log, 'utf8')) ?? []
+    expect(() => process.kill(Number(pid), 0)).toThrow('ESRCH')
+  })
+
+  it('removes what it wrote when the disk is full', async ({ skip }) => {
+    const directory = await backupDirectory()
+    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]).then(
+      () => true,
+      () => false,
+    )
+    skip(!mounted, 'a small file system cannot be mounted by this user')
+    onTestFinished(() => run('umount', [directory]).then(() => undefined))
+    await expect(createBackup(source, { directory, engine: native }, quietContext())).rejects.toMatchObject({
+      code: 'disk_full',
+      exitCode: 1,
+    })
+    expect(await readdir(directory)).toEqual([])
+  })
+
+  it('leaves no database behind when pg_restore fails', async () => {
+    const directory = await backupDirectory()
+    const { id } = await createBackup(source, { directory, engine: native }, quietContext())
+    const broken = join(directory, 'pg_restore')
+    const { stdout } = await run('sh', ['-c', 'command -v pg_restore'])
+    // Fails once it would touch a database, and works for everything that only reads the archive.
+    await writeFile(
+      broken,
+      `#!/bin/sh\ncase "$*" in *--dbname*) echo boom >&2; exit 1;; esac\nexec ${stdout.trim()} "$@"\n`,
+    )
+    await chmod(broken, 0o755)
+    const to = freshAddress()
+    await expect(restoreBackup({ directory, id, to, pgRestore: broken }, quietContext())).rejects.toMatchObject({
+      message: expect.stringContaining('boom'),
+    })
+    expect((await databaseNames()).filter((name) => name === to.database || name.startsWith('obs_restore_'))).toEqual(
+      [],
+    )
+  })
+})
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20))
+}
