@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { UsageError } from './errors.js'
+import { nearest } from './suggest.js'
 
 /** The names a configuration file may have, in the order they are looked for. */
 export const configFileNames = ['obs.config.ts', 'obs.config.js', 'obs.config.mjs', 'obs.config.json'] as const
@@ -13,8 +14,12 @@ export const logFormats = ['pretty', 'json'] as const
 /** PostgreSQL cuts identifiers at 63 bytes. */
 const identifier = z
   .string()
-  .min(1)
+  .min(1, 'must not be empty')
   .refine((name) => Buffer.byteLength(name) <= 63, 'must be at most 63 bytes long')
+  .refine((name) => !name.includes('\0'), 'must not hold a NUL character')
+
+/** Whatever PostgreSQL takes for a uuid in its usual form, not only those of an RFC version. */
+export const workspaceId = z.guid('is not a UUID').transform((id) => id.toLowerCase())
 
 const packSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, - and _'),
@@ -32,7 +37,7 @@ export const configSchema = z.strictObject({
     .default([]),
   backups: z.string().min(1).optional(),
   stateDirectory: z.string().min(1).optional(),
-  workspace: z.uuid().optional(),
+  workspace: workspaceId.optional(),
   logLevel: z.enum(logLevels).optional(),
   logFormat: z.enum(logFormats).optional(),
 })
@@ -49,33 +54,38 @@ export interface ConfigFile {
   readonly content: ConfigFileContent
 }
 
+/** A file that somebody named, and where. */
+export interface NamedFile {
+  readonly path: string
+  readonly source: string
+}
+
 /**
  * Finds and reads the configuration file.
  *
  * Without `named`, the first file found in `start` or a folder above it is taken.
  *
- * @throws UsageError that lists every problem of the file at once.
+ * @throws UsageError that lists every problem of the file at once, and never quotes a value.
  */
-export async function readConfigFile(start: string, named?: string): Promise<ConfigFile> {
-  const path = named === undefined ? findUpwards(start) : resolve(start, named)
+export async function readConfigFile(start: string, named?: NamedFile): Promise<ConfigFile> {
+  const path = named === undefined ? findUpwards(start) : resolve(start, named.path)
   if (path === undefined) return { path: undefined, folder: start, content: configSchema.parse({}) }
-  if (!existsSync(path)) {
-    throw new UsageError(`--config names ${path}, which does not exist`, {
+  if (named && !existsSync(path)) {
+    throw new UsageError(`${named.source} names ${path}, which does not exist`, {
       code: 'config_not_found',
-      details: { path },
+      hint: 'Name a file that exists, or leave it away to have obs.config.{ts,js,mjs,json} looked for.',
+      details: { path, source: named.source },
     })
   }
   const parsed = configSchema.safeParse(await load(path))
   if (parsed.success) return { path, folder: dirname(path), content: parsed.data }
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || '(file)'}: ${issue.message}`)
-  throw new UsageError(
-    `${path} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
-    {
-      code: 'invalid_config',
-      hint: 'See docs/configuration.md for what the file may hold.',
-      details: { path, problems },
-    },
-  )
+  const problems = parsed.error.issues.flatMap(describeIssue)
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+  throw new UsageError([`${path} has ${count}:`, ...problems.map((problem) => `  ${problem}`)].join('\n'), {
+    code: 'invalid_config',
+    hint: 'See docs/configuration.md for what the file may hold.',
+    details: { path, problems },
+  })
 }
 
 function findUpwards(folder: string): string | undefined {
@@ -86,13 +96,50 @@ function findUpwards(folder: string): string | undefined {
   return parent === folder ? undefined : findUpwards(parent)
 }
 
+function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
+  const where = issue.path.join('.')
+  if (issue.code !== 'unrecognized_keys') return [`${where || '(file)'}: ${issue.message}`]
+  const known = Object.keys(where === '' ? configSchema.shape : packSchema.shape)
+  return issue.keys.map((key) => {
+    const guess = nearest(key, known)
+    return `${[...issue.path, key].join('.')}: is not a setting${guess ? `, did you mean ${guess}?` : ''}`
+  })
+}
+
 async function load(path: string): Promise<unknown> {
-  try {
-    if (path.endsWith('.json')) return JSON.parse(await readFile(path, 'utf8'))
+  if (path.endsWith('.json')) return parseJson(path, await reading(path, () => readFile(path, 'utf8')))
+  return reading(path, async () => {
     const { createJiti } = await import('jiti')
-    return await createJiti(path).import(path, { default: true })
+    return createJiti(path).import(path, { default: true })
+  })
+}
+
+async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new UsageError(`${path} cannot be read: ${reason}`, { code: 'invalid_config', cause, details: { path } })
+    throw unreadable(path, reason, cause)
   }
+}
+
+/** Node quotes the text around the mistake, which may be a password: only the place is kept. */
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''))
+  } catch (cause) {
+    const [, position] = /at position (\d+)/.exec(cause instanceof Error ? cause.message : '') ?? []
+    const before = text.slice(0, Number(position ?? 0)).split('\n')
+    const place = position ? ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})` : ''
+    throw unreadable(path, `it is not valid JSON${place}`, undefined)
+  }
+}
+
+function unreadable(path: string, reason: string, cause: unknown): UsageError {
+  return new UsageError(`${path} cannot be read: ${reason}`, {
+    code: 'invalid_config',
+    hint: 'Correct the file; docs/configuration.md has an example.',
+    cause,
+    details: { path },
+  })
 }

@@ -31,11 +31,16 @@ export interface ConfiguredPack {
 /**
  * Picks the pack called `name`.
  *
- * Without a name it is the only configured pack, or `observability` when there is none.
+ * `source` says where the name was found. Without a name it is the only configured pack, or `observability` when there is none.
  *
  * @throws UsageError when no pack has that name, or when several could be meant.
  */
-export function resolvePack(name: string | undefined, configured: readonly ConfiguredPack[], folder: string): Pack {
+export function resolvePack(
+  name: string | undefined,
+  configured: readonly ConfiguredPack[],
+  folder: string,
+  source = '--pack',
+): Pack {
   const own = configured.map((pack) => ({ ...pack, migrations: resolve(folder, pack.migrations), shipped: false }))
   const packs = [...own, ...(own.some((pack) => pack.name === observability.name) ? [] : [observability])]
   if (name === undefined) return onlyPack(own)
@@ -44,11 +49,11 @@ export function resolvePack(name: string | undefined, configured: readonly Confi
   const names = packs.map((candidate) => candidate.name)
   const guess = nearest(name, names)
   throw new UsageError(
-    `unknown pack ${JSON.stringify(name)}${guess ? `, did you mean ${JSON.stringify(guess)}?` : ''}`,
+    `unknown pack ${JSON.stringify(name)} in ${source}${guess ? `, did you mean ${JSON.stringify(guess)}?` : ''}`,
     {
       code: 'unknown_pack',
       hint: `Choose one of ${names.join(', ')} with --pack.`,
-      details: { pack: name, packs: names },
+      details: { pack: name, source, packs: names },
     },
   )
 }

@@ -31,9 +31,10 @@ export class Secret {
   }
 }
 
-/** Masks the password of every URL in a text, for messages that quote what somebody typed. */
+/** Masks the passwords of URLs and connection strings in a text, for messages that quote what somebody typed. */
 export function redactUrls(text: string): string {
   return text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):([^\s]*)@/gi, '$1:***@')
-    .replace(/([?&;\s](?:password|sslpassword)=)[^&\s'"]*/gi, '$1***')
+    .replace(/(postgres(?:ql)?:\/\/[^\s:/@]*):[^\n"'`]*@/gi, '$1:***@')
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):\S*@/gi, '$1:***@')
+    .replace(/((?:^|[^a-z])(?:ssl|pg)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|"[^"]*"|[^&\s'"]*)/gi, '$1***')
 }

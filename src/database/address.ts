@@ -1,6 +1,7 @@
-import { parse as parseConnectionString } from 'pg-connection-string'
 import { UsageError } from '../errors.js'
 import { Secret } from '../secret.js'
+import { splitDatabaseUrl } from './split-url.js'
+import { readTls, type Tls } from './tls.js'
 
 /** Where a database is and who asks for it: everything needed to open a connection. */
 export interface ServerAddress {
@@ -13,7 +14,7 @@ export interface ServerAddress {
   /** A libpq sslmode. */
   readonly sslMode: SslMode
   /** PEM files named by sslrootcert, sslcert and sslkey, already read. */
-  readonly tls?: Readonly<Record<string, unknown>>
+  readonly tls?: Tls
   /** Where the address came from, as it is named in messages: `--database-url`, `DATABASE_URL`, … */
   readonly source: string
 }
@@ -21,69 +22,27 @@ export interface ServerAddress {
 export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
 export type SslMode = (typeof sslModes)[number]
 
-const knownParameters = new Set([
-  'host',
-  'port',
-  'user',
-  'password',
-  'database',
-  'ssl',
-  'sslmode',
-  'sslrootcert',
-  'sslcert',
-  'sslkey',
-  'application_name',
-])
+type Environment = Readonly<NodeJS.ProcessEnv>
 
 /**
  * Reads a PostgreSQL URL (`postgres://user:password@host:port/database?sslmode=require`).
  *
- * @throws UsageError naming `source` when it is not one; the message never quotes the password.
+ * What the URL leaves out comes from libpq's environment variables, as it does for psql,
+ * and then from libpq's defaults (the host from neither is `localhost`).
+ * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+ *
+ * @throws UsageError naming `source` when it is not one; the message never quotes what
+ *   could be a part of the password.
  */
-export function parseDatabaseUrl(url: string, source: string): ServerAddress {
-  if (!/^postgres(ql)?:\/\//.test(url)) {
-    throw new UsageError(`${source} is not a PostgreSQL URL`, {
-      code: 'invalid_database_url',
-      hint: 'Write it as postgres://user:password@host:5432/database.',
-      details: { source },
-    })
-  }
-  const parts = parseParts(url, source)
-  const unknown = Object.keys(parts).filter((name) => !knownParameters.has(name))
-  if (unknown.length > 0) {
-    throw new UsageError(`${source} has parameters that obs does not know: ${unknown.join(', ')}`, {
-      code: 'invalid_database_url',
-      hint: `Use only ${[...knownParameters].join(', ')}.`,
-      details: { source, unknown },
-    })
-  }
-  const user = parts['user'] || defaultUser()
-  return {
-    host: parts['host'] || 'localhost',
-    port: parsePort(parts['port'] || '5432', source),
-    database: parts['database'] || user,
-    user,
-    ...(parts['password'] ? { password: new Secret(parts['password']) } : {}),
-    sslMode: parseSslMode(parts['sslmode'] || 'prefer', source),
-    ...tlsOf(parts),
-    source,
-  }
+export function parseDatabaseUrl(url: string, source: string, environment: Environment = process.env): ServerAddress {
+  return addressOf({ ...partsOfEnvironment(environment), ...splitDatabaseUrl(url, source) }, environment, source)
 }
 
 /** The address that libpq's own environment variables name, or undefined when they name no server. */
-export function addressFromPgVariables(environment: Readonly<NodeJS.ProcessEnv>): ServerAddress | undefined {
-  const { PGHOST, PGHOSTADDR, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE } = environment
-  if (!PGHOST && !PGHOSTADDR && !PGPORT && !PGDATABASE) return undefined
-  const user = PGUSER || defaultUser()
-  return {
-    host: PGHOST || PGHOSTADDR || 'localhost',
-    port: parsePort(PGPORT || '5432', 'PGPORT'),
-    database: PGDATABASE || user,
-    user,
-    ...(PGPASSWORD ? { password: new Secret(PGPASSWORD) } : {}),
-    sslMode: parseSslMode(PGSSLMODE || 'prefer', 'PGSSLMODE'),
-    source: 'PG* variables',
-  }
+export function addressFromPgVariables(environment: Environment): ServerAddress | undefined {
+  const parts = partsOfEnvironment(environment)
+  if (!parts.host && !parts.port && !parts.database) return undefined
+  return addressOf(parts, environment, 'PG* variables')
 }
 
 /** The address as a URL for people: the password is masked. */
@@ -101,45 +60,78 @@ export function withDatabaseName(address: ServerAddress, database: string): Serv
   return { ...address, database }
 }
 
+/** An address in pieces, as text; what is undefined was not said. */
+export interface AddressParts {
+  readonly host?: string
+  readonly port?: string
+  readonly database?: string
+  readonly user?: string
+  readonly password?: string
+  readonly sslmode?: string
+  readonly sslrootcert?: string
+  readonly sslcert?: string
+  readonly sslkey?: string
+}
+
+function addressOf(parts: AddressParts, environment: Environment, source: string): ServerAddress {
+  const user = parts.user || environment['USER'] || environment['LOGNAME'] || 'postgres'
+  const host = parts.host || 'localhost'
+  if (host.includes(',')) {
+    throw new UsageError(`${source} names several hosts`, {
+      code: 'invalid_database_url',
+      hint: 'Name one of them: obs works on one server.',
+      details: { source },
+    })
+  }
+  const sslMode = parseSslMode(parts.sslmode || 'prefer', source)
+  const tls = host.startsWith('/') ? undefined : readTls(sslMode, parts, source)
+  return {
+    host,
+    port: parsePort(parts.port || '5432', source),
+    database: parts.database || user,
+    user,
+    ...(parts.password ? { password: new Secret(parts.password) } : {}),
+    sslMode,
+    ...(tls ? { tls } : {}),
+    source,
+  }
+}
+
+/** An empty variable counts as unset, as it does for libpq. */
+function partsOfEnvironment(environment: Environment): AddressParts {
+  const variables = {
+    host: environment['PGHOST'] || environment['PGHOSTADDR'],
+    port: environment['PGPORT'],
+    database: environment['PGDATABASE'],
+    user: environment['PGUSER'],
+    password: environment['PGPASSWORD'],
+    sslmode: environment['PGSSLMODE'],
+    sslrootcert: environment['PGSSLROOTCERT'],
+    sslcert: environment['PGSSLCERT'],
+    sslkey: environment['PGSSLKEY'],
+  }
+  return Object.fromEntries(Object.entries(variables).filter(([, value]) => value))
+}
+
 function formatUrl(address: ServerAddress, password: string | undefined): string {
   const credentials = encodeURIComponent(address.user) + (password === undefined ? '' : `:${password}`)
   const database = encodeURIComponent(address.database)
   if (address.host.startsWith('/')) {
     return `postgres://${credentials}@/${database}?host=${encodeURIComponent(address.host)}&port=${address.port}`
   }
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host
+  const host = address.host.includes(':') ? `[${address.host}]` : encodeURIComponent(address.host)
   const parameters = address.sslMode === 'prefer' ? '' : `?sslmode=${address.sslMode}`
   return `postgres://${credentials}@${host}:${address.port}/${database}${parameters}`
 }
 
-function parseParts(url: string, source: string): Record<string, string> {
-  try {
-    const parsed = parseConnectionString(url, { useLibpqCompat: true })
-    return Object.fromEntries(Object.entries(parsed).filter(([, value]) => value !== '' && value != null)) as Record<
-      string,
-      string
-    >
-  } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' ? `: ${cause.message}` : ''
-    throw new UsageError(`${source} cannot be read as a URL${reason}`, {
-      code: 'invalid_database_url',
-      hint: 'Percent-encode special characters in the user name and password (for example @ as %40).',
-      details: { source },
-    })
-  }
-}
-
-function tlsOf(parts: Record<string, unknown>): { tls?: Record<string, unknown> } {
-  const ssl = parts['ssl']
-  return typeof ssl === 'object' && ssl !== null ? { tls: ssl as Record<string, unknown> } : {}
-}
-
+/** The text is not quoted: after a forgotten `@` it is the password. */
 function parsePort(text: string, source: string): number {
-  const port = Number(text)
-  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port
-  throw new UsageError(`${source} names the port ${JSON.stringify(text)}, which is not a number from 1 to 65535`, {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (port >= 1 && port <= 65535) return port
+  throw new UsageError(`${source} names a port that is not a number from 1 to 65535`, {
     code: 'invalid_port',
-    details: { source, port: text },
+    hint: 'Write the address as postgres://user:password@host:5432/database.',
+    details: { source },
   })
 }
 
@@ -151,8 +143,4 @@ function parseSslMode(text: string, source: string): SslMode {
     hint: `Choose one of ${sslModes.join(', ')}.`,
     details: { source, sslmode: text },
   })
-}
-
-function defaultUser(): string {
-  return process.env['USER'] || process.env['LOGNAME'] || 'postgres'
 }

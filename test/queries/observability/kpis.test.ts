@@ -169,6 +169,19 @@ describe('version-adoption', () => {
     })
   })
 
+  it('leaves the lead where it is on a tie and on a day without requests', async () => {
+    const workspace = '8f14e45f-ceea-4e7a-9b1c-0242ac120005'
+    await addWorkspace(database.sql, workspace, 'ties')
+    const row = (day: number, version: string) => ({ workspace, timestamp: `2024-02-0${day}T10:00:00Z`, version })
+    await addTraces(
+      database.sql,
+      [row(1, 'v2.1'), row(2, 'v2.0'), row(2, 'v2.1'), row(4, 'v2.1'), row(5, 'v2.0'), row(6, 'v2.0'), row(6, 'v2.1')],
+      'ties',
+    )
+    const { data } = await ask(database, versionAdoption, { workspace: 'ties', from: '2024-02-01', to: '2024-02-07' })
+    expect(data.crossovers).toEqual([{ day: '2024-02-05', from: 'v2.1', to: 'v2.0' }])
+  })
+
   it('agrees with plain SQL day by day', async () => {
     const { data } = await ask(database, versionAdoption, crooked)
     const expected = await database.sql`
