@@ -1,7 +1,7 @@
 import { Kysely, sql } from 'kysely'
 import { PostgresJSDialect } from 'kysely-postgres-js'
 import type { RunContext } from '../context.js'
-import { type Database, throwIfAborted } from '../database/connect.js'
+import { type Database, type Session, type Sql, throwIfAborted, withSession } from '../database/connect.js'
 import { ObsError } from '../errors.js'
 import { type Envelope, filtersApplied } from './envelope.js'
 import type { KpiFilters } from './filters.js'
@@ -63,19 +63,27 @@ function readOnly<T>(
   schema: string,
   work: (db: Transaction) => Promise<T>,
 ): Promise<T> {
-  // Never destroyed: that would close the pool, which belongs to the caller.
-  const kysely = new Kysely<unknown>({ dialect: new PostgresJSDialect({ postgres: database.sql }) })
-  return kysely
-    .transaction()
-    .setIsolationLevel('repeatable read')
-    .setAccessMode('read only')
-    .execute(async (db) => {
-      await sql`
-        select set_config('statement_timeout', ${String(timeout)}, true),
-               set_config('search_path', quote_ident(${schema}), true),
-               set_config('timezone', 'UTC', true)`.execute(db)
-      return work(db)
-    })
+  return withSession(database.sql, (session) =>
+    kyselyOn(session)
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .setAccessMode('read only')
+      .execute(async (db) => {
+        await sql`
+          select set_config('statement_timeout', ${String(timeout)}, true),
+                 set_config('search_path', quote_ident(${schema}), true),
+                 set_config('timezone', 'UTC', true)`.execute(db)
+        return work(db)
+      }),
+  )
+}
+
+/** Kysely would reserve and release a connection; this one is held already, and given back by who holds it. */
+function kyselyOn(session: Session): Kysely<unknown> {
+  const unsafe: Session['unsafe'] = (text, values) => session.unsafe(text, values)
+  const held = { unsafe, release: () => undefined }
+  const pool = { reserve: async () => held } as unknown as Sql
+  return new Kysely<unknown>({ dialect: new PostgresJSDialect({ postgres: async () => pool }) })
 }
 
 /** SQLSTATE 57014 is query_canceled, which is what statement_timeout ends in. */

@@ -88,6 +88,31 @@ describe('the transaction of a KPI', () => {
     })
   })
 
+  it('never goes on in another session when its own is lost', async () => {
+    let went = false
+    const losing = probe(async ({ db }) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
+      await database.sql`select pg_terminate_backend(${rows[0]?.pid ?? 0}, 5000)`
+      await sql`select 1`.execute(db).catch(() => undefined)
+      await sql`select 1`.execute(db)
+      went = true
+    })
+    await expect(runKpi(database, losing, filters, quietContext())).rejects.toThrow()
+    expect(went).toBe(false)
+  })
+
+  it('ends at once when the run is interrupted', async () => {
+    const interruption = new AbortController()
+    const context = quietContext(interruption.signal)
+    const slow = probe(async ({ db }) => {
+      setTimeout(() => interruption.abort(), 20)
+      await sql`select pg_sleep(60)`.execute(db)
+    })
+    const address = parseDatabaseUrl(database.url, 'the test')
+    const run = withDatabase(address, context, (own) => runKpi(own, slow, filters, context))
+    await expect(run).rejects.toMatchObject({ exitCode: 130 })
+  })
+
   it('leaves the connection as it found it', async () => {
     await withDatabase(
       parseDatabaseUrl(database.url, 'the test'),
