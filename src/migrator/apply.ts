@@ -294,12 +294,19 @@ async function recordFailure(
 ): Promise<void> {
   const failure = error instanceof StepError ? error.failure : undefined
   const transactional = isTransactional(step)
-  if (!transactional && failure?.statement === undefined) return
-  if (!transactional && step.script.run) return
+  if (!transactional && (failure?.statement === undefined || !hadNoEffect(failure))) return
   const event = reached(run, step, started, 'failed', failure?.statement ?? null)
   const message = error instanceof Error ? error.message : String(error)
   await session`reset role`.catch(() => undefined)
   await recordEvent(session, run.facts, { ...event, error: message }).catch(() => undefined)
+}
+
+/**
+ * True when the server itself reported the error and lived on: then the statement was undone.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html (classes 08 and 57P)
+ */
+function hadNoEffect({ sqlState, statement }: Failure): boolean {
+  return statement !== undefined && (sqlState === undefined || !/^(08|57P)/.test(sqlState))
 }
 
 /** Leaves nothing of a migration in the session for the next one, except the migration lock. */

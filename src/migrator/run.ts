@@ -3,7 +3,7 @@ import { quietContext, type RunContext } from '../context.js'
 import { type Database, type Session, throwIfAborted, withDatabase } from '../database/connect.js'
 import { quoteIdentifier } from '../database/quote.js'
 import { holdsData, listTables } from '../database/tables.js'
-import { UsageError } from '../errors.js'
+import { ObsError, UsageError } from '../errors.js'
 import { obsVersion } from '../package.js'
 import type { Pack } from '../packs.js'
 import { type Applied, applyStep, isTransactional, type PreparedStep, StepError } from './apply.js'
@@ -212,7 +212,7 @@ async function explain(
     migration: step.migration.id,
     direction: step.direction,
     done: done.map((one) => one.id),
-    now: await whereNow(work, step),
+    now: await whereNow(work, step, error),
     backup,
   }
   if (context.signal.aborted) return interruptedRun(state)
@@ -225,7 +225,7 @@ async function explain(
  * Asks the database itself, on another connection: the one that was used may be gone,
  * and whether its last commit was carried out only the server knows.
  */
-async function whereNow({ database, pack }: Work, step: PreparedStep): Promise<string> {
+async function whereNow({ database, pack }: Work, step: PreparedStep, error: unknown): Promise<string> {
   try {
     const events = await withDatabase(database.address, quietContext(), ({ sql }) => readHistory(sql, pack.name), {
       connections: 1,
@@ -242,10 +242,16 @@ async function whereNow({ database, pack }: Work, step: PreparedStep): Promise<s
     const succeeded = record?.state === (step.direction === 'up' ? 'applied' : 'reverted')
     if (succeeded && record?.checksum === step.script.checksum)
       return `${at}; ${step.migration.id} was committed before the run ended`
+    if (endedTransaction(error))
+      return `${at}; ${step.migration.id} ended its transaction itself, and what it committed stays`
     return `${at}; ${step.migration.id} was rolled back`
   } catch {
     return `the database could not be asked where it stands; ${undone(step)}`
   }
+}
+
+function endedTransaction(error: unknown): boolean {
+  return error instanceof StepError && error.cause instanceof ObsError && error.cause.code === 'transaction_ended'
 }
 
 function undone(step: PreparedStep): string {

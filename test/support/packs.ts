@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest'
 import type { Pack } from '../../src/packs.js'
 
 /** A pack of the test's own: file names and their content, in a folder that is removed afterwards. */
-export async function testPack(files: Readonly<Record<string, string>>, schema = 'public'): Promise<Pack> {
+export async function testPack(files: Readonly<Record<string, string | Uint8Array>>, schema = 'public'): Promise<Pack> {
   const folder = await mkdtemp(join(tmpdir(), 'obs-pack-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const pack = { name: 'pets', migrations: folder, schema, shipped: false }
@@ -14,7 +14,10 @@ export async function testPack(files: Readonly<Record<string, string>>, schema =
 }
 
 /** Adds or replaces files of a pack. */
-export async function addFiles({ migrations }: Pack, files: Readonly<Record<string, string>>): Promise<void> {
+export async function addFiles(
+  { migrations }: Pack,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<void> {
   for (const [name, text] of Object.entries(files)) await writeFile(join(migrations, name), text)
 }
 

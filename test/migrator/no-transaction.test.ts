@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest'
+import { quietContext } from '../../src/context.js'
+import type { Database } from '../../src/database/connect.js'
+import { migrateDown } from '../../src/migrator/down.js'
+import { repairMigration } from '../../src/migrator/repair.js'
+import { migrationStatus } from '../../src/migrator/status.js'
+import { migrateUp } from '../../src/migrator/up.js'
+import type { Pack } from '../../src/packs.js'
+import { testDatabase } from '../support/database.js'
+import { addFiles, testPack } from '../support/packs.js'
+
+const context = quietContext()
+
+async function states(db: Database, pack: Pack): Promise<string[]> {
+  const { migrations } = await migrationStatus(db, pack)
+  return migrations.map((one) => `${one.version} ${one.state}`)
+}
+
+async function tables({ sql }: Database): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select tablename as name from pg_tables where schemaname = 'public' order by tablename`
+  return rows.map((row) => row.name)
+}
+
+/** Kills its own connection once, as long as the table `mine` exists. */
+const mine = `select pg_terminate_backend(pg_backend_pid()) where to_regclass('public.mine') is not null;`
+
+it('runs what cannot run in a transaction, statement by statement', async () => {
+  const db = await testDatabase()
+  const pack = await testPack({
+    '0001_pet.up.sql': 'create table pet (id int);',
+    '0002_index.up.sql': 'create index concurrently idx_pet_id on pet (id);',
+    '0002_index.down.sql': 'drop index concurrently idx_pet_id;',
+    '0003_more.up.sql': '-- obs: no-transaction\nvacuum pet;\ncreate table more ();\nreindex table concurrently pet;',
+  })
+  await migrateUp(db, pack, {}, context)
+  expect(await tables(db)).toEqual(['more', 'pet'])
+  expect(await states(db, pack)).toEqual(['1 applied', '2 applied', '3 applied'])
+  const rows =
+    await db.sql`select concat_ws(' ', version, state, statement) as line from obs.migration_history order by id`
+  expect(rows.map((row) => row['line'])).toEqual([
+    '1 applied 1',
+    '2 running 1',
+    '2 applied 1',
+    '3 running 1',
+    '3 running 2',
+    '3 running 3',
+    '3 applied 3',
+  ])
+  await addFiles(pack, { '0003_more.down.sql': 'drop table more;' })
+  await migrateDown(db, pack, { target: { to: 1 } }, context)
+  expect(await db.sql`select from pg_indexes where indexname = 'idx_pet_id'`).toHaveLength(0)
+})
+
+describe('a statement that fails cleanly', () => {
+  it('is where the next run goes on, once the file is mended', async () => {
+    const db = await testDatabase()
+    const pack = await testPack({
+      '0001_x.up.sql': '-- obs: no-transaction\ncreate table one ();\nselect 1/0;\ncreate table three ();',
+    })
+    const error = await migrateUp(db, pack, {}, context).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'migration_failed', failure: { statement: 2, location: { line: 3 } } })
+    expect((error as Error).message).toContain('0001_x stopped before statement 2')
+    expect(await states(db, pack)).toEqual(['1 dirty'])
+    expect(await tables(db)).toEqual(['one'])
+    await addFiles(pack, {
+      '0001_x.up.sql': '-- obs: no-transaction\ncreate table one ();\ncreate table two ();\ncreate table three ();',
+    })
+    await migrateUp(db, pack, {}, context)
+    expect(await tables(db)).toEqual(['one', 'three', 'two'])
+    expect(await states(db, pack)).toEqual(['1 applied'])
+  })
+
+  it('is not gone on with when what ran before it was edited', async () => {
+    const db = await testDatabase()
+    const pack = await testPack({ '0001_x.up.sql': '-- obs: no-transaction\ncreate table one ();\nselect 1/0;' })
+    await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({ code: 'migration_failed' })
+    await addFiles(pack, { '0001_x.up.sql': '-- obs: no-transaction\ncreate table uno ();\nselect 1;' })
+    const error = await migrateUp(db, pack, {}, context).catch((thrown: unknown) => thrown)
+    expect((error as Error).message).toContain('statement 1 ran already and says something else now')
+    expect(await tables(db)).toEqual(['one'])
+    expect(await states(db, pack)).toEqual(['1 dirty'])
+  })
+
+  it('has to be settled before the other direction is possible', async () => {
+    const db = await testDatabase()
+    const pack = await testPack({
+      '0001_x.up.sql': '-- obs: no-transaction\ncreate table one ();\nselect 1/0;',
+      '0001_x.down.sql': 'drop table one;',
+    })
+    await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({ code: 'migration_failed' })
+    await expect(migrateDown(db, pack, {}, context)).rejects.toMatchObject({
+      code: 'migration_unfinished',
+      exitCode: 5,
+      statement: 2,
+    })
+    const repaired = await repairMigration(db, pack, 1, { nowIs: 'applied' }, context)
+    expect(repaired.next).toBe('obs migrate status')
+    await migrateDown(db, pack, {}, context)
+    expect(await tables(db)).toEqual([])
+  })
+
+  it('in a down file is where the next down goes on', async () => {
+    const db = await testDatabase()
+    const pack = await testPack({
+      '0001_x.up.sql': 'create table one (); create table two ();',
+      '0001_x.down.sql': '-- obs: no-transaction\ndrop table one;\ndrop table toe;',
+    })
+    await migrateUp(db, pack, {}, context)
+    await expect(migrateDown(db, pack, {}, context)).rejects.toMatchObject({ failure: { statement: 2 } })
+    await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({
+      code: 'migration_unfinished',
+      hint: expect.stringContaining('obs migrate down --to 0'),
+    })
+    await addFiles(pack, { '0001_x.down.sql': '-- obs: no-transaction\ndrop table one;\ndrop table two;' })
+    await migrateDown(db, pack, {}, context)
+    expect(await tables(db)).toEqual([])
+    expect(await states(db, pack)).toEqual(['1 pending'])
+  })
+})
+
+describe('a connection that dies in the middle', () => {
+  const text = `-- obs: no-transaction\ncreate table one ();\n${mine}\ncreate table three ();`
+
+  async function broken() {
+    const db = await testDatabase()
+    await db.sql`create table mine ()`
+    const pack = await testPack({ '0001_x.up.sql': text })
+    const error = await migrateUp(db, pack, { preserve: 'off' }, context).catch((thrown: unknown) => thrown)
+    return { db, pack, error }
+  }
+
+  it('leaves the history dirty, which exits with 5 until somebody has looked', async () => {
+    const { db, pack, error } = await broken()
+    expect((error as Error).message).toContain('broke off in statement 2')
+    expect(await states(db, pack)).toEqual(['1 dirty'])
+    const dirty = { code: 'history_dirty', exitCode: 5, migration: '0001_x', statement: 2 }
+    await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject(dirty)
+    await expect(migrateDown(db, pack, {}, context)).rejects.toMatchObject(dirty)
+    expect(await tables(db)).toEqual(['mine', 'one'])
+  })
+
+  it('is settled by naming the statement to go on with', async () => {
+    const { db, pack } = await broken()
+    await db.sql`drop table mine`
+    for (const resumeAt of [0, 5]) {
+      await expect(repairMigration(db, pack, 1, { resumeAt }, context)).rejects.toMatchObject({ exitCode: 2 })
+    }
+    const repaired = await repairMigration(db, pack, 1, { resumeAt: 2 }, context)
+    expect(repaired.next).toBe('obs migrate up')
+    await migrateUp(db, pack, {}, context)
+    expect(await tables(db)).toEqual(['one', 'three'])
+    expect(await states(db, pack)).toEqual(['1 applied'])
+  })
+
+  it('is settled by saying that nothing of it is left', async () => {
+    const { db, pack } = await broken()
+    await db.sql`drop table mine`
+    await db.sql`drop table one`
+    await repairMigration(db, pack, 1, { nowIs: 'reverted' }, context)
+    expect(await states(db, pack)).toEqual(['1 pending'])
+    await migrateUp(db, pack, {}, context)
+    expect(await tables(db)).toEqual(['one', 'three'])
+  })
+})
+
+it('repairs nothing that is not half done', async () => {
+  const db = await testDatabase()
+  const pack = await testPack({ '0001_x.up.sql': 'select 1;' })
+  await migrateUp(db, pack, {}, context)
+  await expect(repairMigration(db, pack, 1, { nowIs: 'reverted' }, context)).rejects.toMatchObject({
+    code: 'nothing_to_repair',
+    exitCode: 2,
+  })
+  expect(await states(db, pack)).toEqual(['1 applied'])
+})
+
+it('advises the directive when only the server knows that a statement refuses a transaction', async () => {
+  const db = await testDatabase()
+  const pack = await testPack({ '0001_x.up.sql': `alter database ${db.address.database} set tablespace pg_default;` })
+  await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({
+    hint: expect.stringContaining('-- obs: no-transaction'),
+  })
+})
