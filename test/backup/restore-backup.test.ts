@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type BackupResult, createBackup } from '../../src/backup/create-backup.js'
@@ -26,11 +29,22 @@ beforeAll(async () => {
     create table "Pet;s" (id bigserial primary key, name varchar(20) check (name in ('cat', 'dog', 'the "ant"')));
     insert into "Pet;s" (name) select (array['cat', 'dog', 'the "ant"'])[1 + g % 3] from generate_series(1, 5000) g;
     create index on "Pet;s" (name)`)
+  shared = await backUp(await mkdtemp(join(tmpdir(), 'obs-backups-')))
 })
-afterAll(() => source.close())
+afterAll(async () => {
+  await source.close()
+  await rm(shared.directory, { recursive: true, force: true })
+})
 
-async function backedUp(): Promise<{ directory: string; backup: BackupResult }> {
-  const directory = await backupDirectory()
+interface BackedUp {
+  readonly directory: string
+  readonly backup: BackupResult
+}
+
+/** One backup of the source as it is at first, for the tests that only restore. */
+let shared: BackedUp
+
+async function backUp(directory: string): Promise<BackedUp> {
   return { directory, backup: await createBackup(source, { directory, engine: 'built-in' }, quietContext()) }
 }
 
@@ -56,7 +70,7 @@ const leftOvers = async () => (await databaseNames()).filter((name) => name.star
 
 describe('restoreBackup', () => {
   it('keeps the history of migrations, and the manifest knows where every pack stands', async () => {
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     expect(backup.manifest.migrations).toEqual({ observability: '2', app: '6' })
     const to = freshAddress()
     await restoreBackup({ directory, id: backup.id, to }, quietContext())
@@ -68,7 +82,7 @@ describe('restoreBackup', () => {
   })
 
   it('lets a sequence go on where it stood', async () => {
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     const to = freshAddress()
     await restoreBackup({ directory, id: backup.id, to }, quietContext())
     await inDatabase(to, async ({ sql }) => {
@@ -77,7 +91,7 @@ describe('restoreBackup', () => {
   })
 
   it('accepts a check that PostgreSQL prints in other words after reading its own', async () => {
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     const to = freshAddress()
     const warnings: string[] = []
     const { progress, signal } = quietContext()
@@ -92,7 +106,7 @@ describe('restoreBackup', () => {
   })
 
   it('refuses a database that holds anything, and leaves it as it is', async () => {
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     const target = await testDatabase()
     await target.sql.unsafe(
       'create table mine (id int); insert into mine values (1); create function f() returns int language sql as $$ select 1 $$',
@@ -110,7 +124,7 @@ describe('restoreBackup', () => {
   })
 
   it('never restores over the database that was backed up', async () => {
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     const before = await fingerprints(source.sql)
     await expect(restoreBackup({ directory, id: backup.id, to: source.address }, quietContext())).rejects.toMatchObject(
       {
@@ -123,7 +137,7 @@ describe('restoreBackup', () => {
   it('names the roles that are missing before anything is made, and does without them on request', async () => {
     await withRole()
     await source.sql.unsafe(`alter table "Pet;s" owner to ${role}; grant select on obs.migration_history to ${role}`)
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = await backUp(await backupDirectory())
     expect(backup.manifest.roles).toContain(role)
     await source.sql.unsafe(`reassign owned by ${role} to current_user; drop owned by ${role}`)
     await onServer((sql) => sql.unsafe(`alter role ${role} rename to ${role}_gone`))
@@ -147,7 +161,7 @@ describe('restoreBackup', () => {
 
   it('leaves an empty target empty when the server refuses a statement', async () => {
     await withRole()
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     const target = await testDatabase()
     await onServer((sql) => sql.unsafe(`alter database ${target.address.database} owner to ${role}`))
     const to = { ...target.address, user: role, password: new Secret('owner') }
@@ -166,7 +180,7 @@ describe('restoreBackup', () => {
   it.each(['Restoring rows', 'Restoring indexes and constraints', 'Checking what was restored'])(
     'leaves no database behind when it is interrupted at: %s',
     async (step) => {
-      const { directory, backup } = await backedUp()
+      const { directory, backup } = shared
       const to = freshAddress()
       await expect(restoreBackup({ directory, id: backup.id, to }, abortedAt(step))).rejects.toMatchObject({
         code: 'interrupted',
@@ -178,7 +192,7 @@ describe('restoreBackup', () => {
   )
 
   it('leaves an empty target empty when it is interrupted', async () => {
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     const target = await testDatabase()
     const restore = restoreBackup({ directory, id: backup.id, to: target.address }, abortedAt('Restoring rows'))
     await expect(restore).rejects.toMatchObject({ code: 'interrupted' })
@@ -188,7 +202,7 @@ describe('restoreBackup', () => {
   })
 
   it('makes a database whose name needs quotes', async () => {
-    const { directory, backup } = await backedUp()
+    const { directory, backup } = shared
     const to = freshAddress(`odd "name"; ü ${process.pid}`)
     expect(await restoreBackup({ directory, id: backup.id, to }, quietContext())).toMatchObject({
       database: to.database,
@@ -205,7 +219,7 @@ describe('restoreBackup', () => {
       )
     if (!tools) console.log('skipped: psql or gzip is not on the PATH')
     skip(!tools, 'psql or gzip is not on the PATH')
-    const { backup } = await backedUp()
+    const { backup } = shared
     const target = await testDatabase()
     await run('psql', ['--set', 'ON_ERROR_STOP=1', '--single-transaction', '--file', 'restore.sql', target.url], {
       cwd: backup.path,
