@@ -67,7 +67,8 @@ export function fixture(table: string): string {
   return join(packageRoot, `fixtures/mvp/${table}.csv`)
 }
 
-function executeOn(session: Session): Execute {
+/** Statements on a session of postgres.js. */
+export function executeOn(session: Session): Execute {
   return async (text) => {
     const result = await session.unsafe(text)
     return 'command' in result ? [result] : (result as unknown as readonly object[][])

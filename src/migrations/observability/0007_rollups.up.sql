@@ -144,7 +144,7 @@ create trigger traces_log_truncate after truncate on traces
   for each statement execute function traces_log_truncate();
 
 create function traces_refresh_rollups() returns bigint
-language plpgsql set search_path from current
+language plpgsql set search_path from current set work_mem = '64MB'
 as $$
 declare
   hours timestamptz[];
@@ -182,7 +182,9 @@ begin
     from traces
     where timestamp >= span.first_moment and timestamp <= span.last_moment
     group by hour, workspace_id, department_id, environment_id, agent_id, version, intent_category,
-             user_segment, model, model_provider;
+             user_segment, model, model_provider
+    -- In the order of the unique key, whose pages then fill one after the other.
+    order by workspace_id, hour;
   end loop;
 
   for span in
@@ -208,7 +210,8 @@ begin
     from traces_hourly
     where bucket >= span.first_moment and bucket <= span.last_moment
     group by day, workspace_id, department_id, environment_id, agent_id, version, intent_category,
-             user_segment, model, model_provider;
+             user_segment, model, model_provider
+    order by workspace_id, day;
   end loop;
 
   return coalesce(cardinality(hours), 0);
