@@ -1,0 +1,23 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { costMicros, pricesPerThousand, priceTable } from '../../../src/generators/observability/prices.js'
+
+it('rounds a cost to the millionth as exact arithmetic does, a half upward', () => {
+  const tokens = fc.integer({ min: 0, max: 10_000_000 })
+  fc.assert(
+    fc.property(fc.constantFrom(...priceTable.models), tokens, tokens, (model, input, output) => {
+      const thousandths = BigInt(input) * BigInt(model.inputMicros) + BigInt(output) * BigInt(model.outputMicros)
+      expect(BigInt(costMicros(model, input, output))).toBe((thousandths * 2n + 1000n) / 2000n)
+    }),
+  )
+})
+
+it('quotes every model once, in whole millionths, dearer for output than for input', () => {
+  const { models } = priceTable
+  expect(new Set(models.map(({ name }) => name)).size).toBe(models.length)
+  for (const model of models) {
+    expect(Number.isInteger(model.inputMicros) && Number.isInteger(model.outputMicros)).toBe(true)
+    expect(model.outputMicros).toBeGreaterThan(model.inputMicros)
+  }
+  expect(pricesPerThousand()['gpt-4o']).toEqual({ input: 0.0025, output: 0.01 })
+})
