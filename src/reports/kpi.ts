@@ -109,7 +109,7 @@ function gridBlock({ title, columns, rows, empty }: GridSection, style: Style, w
 const padding = 2
 const graphUnits = new Set<GridColumn['unit']>(['bar', 'trend'])
 
-/** The columns left for the bars or the trend once everything else has its place; 8 to 30. */
+/** The columns left for the bars or the trend once everything else has its place; 8 to 40. */
 function graphRoom(columns: readonly GridColumn[], rows: readonly (readonly GridCell[])[], width: number): number {
   const used = columns.map((column, index) => {
     if (graphUnits.has(column.unit)) return padding
@@ -118,7 +118,7 @@ function graphRoom(columns: readonly GridColumn[], rows: readonly (readonly Grid
       rows.map((row) => cellText(column, row[index] ?? null)),
     )
   })
-  return Math.max(8, Math.min(30, width - total(used)))
+  return Math.max(8, Math.min(40, width - total(used)))
 }
 
 function columnWidth(column: GridColumn, texts: readonly string[]): number {

@@ -6,10 +6,10 @@ export function verdictLine({ summary, checks }: ValidationResult): string {
   const time = formatDuration(summary.duration_ms)
   if (checks.length === 0) return 'Nothing was checked: no check was selected.'
   if (summary.failed > 0)
-    return `Failed: ${counted(summary.failed)} of ${checks.length} failed${asides(summary)} (${time}).`
+    return `Failed: ${summary.failed} of ${counted(checks.length)} failed${asides(summary)} (${time}).`
   if (summary.passed + summary.warned === 0)
     return `Nothing was checked: ${counted(summary.skipped)} skipped (${time}).`
-  return `Passed: ${summary.passed} of ${checks.length} checks passed${asides(summary)} (${time}).`
+  return `Passed: ${summary.passed} of ${counted(checks.length)} passed${asides(summary)} (${time}).`
 }
 
 /** The statuses, the ones to act on first. */

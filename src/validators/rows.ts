@@ -103,7 +103,7 @@ async function observe<Facts>(
 ): Promise<Observation> {
   const name = rule.amongName ?? rule.source.rows
   if (seen === 0) return skipped(`there are no ${name}`)
-  if (failing === 0) return passed(`none of ${seen} ${name}`)
+  if (failing === 0) return passed(`0 of ${seen} ${name}`)
   return violated(`${failing} of ${seen} ${name}`, failing, await sample(rule, context))
 }
 

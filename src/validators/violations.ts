@@ -34,6 +34,6 @@ async function countViolations<Facts>(
            array(select key from failing order by key limit ${sampleSize}) as sample`)
   if (!counted || Number(counted.seen) === 0) return skipped(`there are no ${rows}`)
   const { seen, failing, sample } = counted
-  if (Number(failing) === 0) return passed(`none of ${seen} ${rows}`)
+  if (Number(failing) === 0) return passed(`0 of ${seen} ${rows}`)
   return violated(`${failing} of ${seen} ${rows}`, Number(failing), sample)
 }

@@ -1,11 +1,11 @@
 import { type Observation, passed, sampleSize, skipped, violated } from '../check.js'
 import { countTolerance, lillieforsLimit, shareTolerance } from '../statistics.js'
 import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite, ProfileFacts, Range } from './facts.js'
-import { type Cell, cellsOf, countsBy, isFailure, slices, sumOf } from './generated.js'
+import { type Cell, cellsOf, countBy, hoursOf, isFailure, sumOf } from './generated.js'
 import { isLogNormal, measureStrata } from './latency-strata.js'
 import { type SeedRun, seedRuns } from './seed-runs.js'
 import { departmentCodes } from './vocabulary.js'
-import { dayOf, isWeekend, type KindOfHour, kindOfHour, wholeDays, wholeHours } from './window.js'
+import { dayMs, dayOf, hourMs, isWeekend, type KindOfHour, kindOfHour, wholeDays, wholeHours } from './window.js'
 
 /** What one run looks like in one respect. */
 interface Trait {
@@ -135,7 +135,7 @@ async function overRuns(context: ObservabilityContext, measure: Measure): Promis
 async function measureRun(context: ObservabilityContext, run: SeedRun, measure: Measure): Promise<Trait | string> {
   const profile = context.facts.profiles[run.profile]
   if (!profile) return `the profile ${run.profile} is not known to this version of obs`
-  if ((await cellsOf(context, run.run_id, 'environment')).length === 0) return 'the run has no traces'
+  if ((await cellsOf(context, run)).length === 0) return 'the run has no traces'
   return measure(context, run, profile)
 }
 
@@ -157,7 +157,7 @@ function conclude(traits: readonly Trait[], reasons: readonly string[]): Observa
 const designEffect = 4
 
 async function environmentShares(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
-  const counts = countsBy(await cellsOf(context, run.run_id, 'environment'), 'environment')
+  const counts = countBy(await cellsOf(context, run), ({ environment }) => String(environment))
   return compareShares(counts, profile.environments, designEffect)
 }
 
@@ -189,11 +189,11 @@ async function departmentsPresent(
   run: SeedRun,
   { agentsPerDepartment }: ProfileFacts,
 ): Promise<Trait> {
-  const cells = await cellsOf(context, run.run_id, 'agent')
-  const agents = departmentCodes.map((code) => ({
-    code,
-    count: cells.filter((cell) => cell.department === code).length,
-  }))
+  const cells = await cellsOf(context, run)
+  const agents = departmentCodes.map((code) => {
+    const own = cells.filter(({ department }) => department === code)
+    return { code, count: new Set(own.map(({ agent_id }) => agent_id)).size }
+  })
   return {
     findings: agents
       .filter(({ count }) => !within(count, agentsPerDepartment))
@@ -203,12 +203,12 @@ async function departmentsPresent(
 }
 
 async function fleetSize(context: ObservabilityContext, run: SeedRun, { agents }: ProfileFacts): Promise<Trait> {
-  const { size } = countsBy(await cellsOf(context, run.run_id, 'agent'), 'agent_id')
+  const { size } = new Set((await cellsOf(context, run)).map(({ agent_id }) => agent_id))
   return inRange(size, agents, (value) => `${value} agents`)
 }
 
 async function primaryIntents(context: ObservabilityContext, run: SeedRun): Promise<Trait> {
-  const cells = await cellsOf(context, run.run_id, 'intent')
+  const cells = await cellsOf(context, run)
   const findings = departmentCodes.flatMap((code) => {
     const own = cells.filter(({ department }) => department === code)
     return intentFinding(code, own, context.facts.primaryIntents[code] ?? [])
@@ -218,10 +218,11 @@ async function primaryIntents(context: ObservabilityContext, run: SeedRun): Prom
 
 function intentFinding(code: string, cells: readonly Cell[], primary: readonly string[]): string[] {
   if (cells.length === 0) return []
-  const ranked = [...cells].sort((a, b) => b.traces - a.traces).slice(0, primary.length)
-  const strangers = ranked.filter(({ intent }) => !primary.includes(intent ?? ''))
-  if (strangers.length > 0) return [`${code}: ${strangers.map(({ intent }) => intent).join(', ')} among the first`]
-  const share = sumOf(ranked) / sumOf(cells)
+  const counts = [...countBy(cells, ({ intent }) => intent)].sort(([, a], [, b]) => b - a)
+  const first = counts.slice(0, primary.length).map(([intent]) => intent)
+  const strangers = first.filter((intent) => !primary.includes(intent))
+  if (strangers.length > 0) return [`${code}: ${strangers.join(', ')} among the first`]
+  const share = sumOf(cells.filter(({ intent }) => first.includes(intent))) / sumOf(cells)
   const least = 0.9 - shareTolerance(0.9, sumOf(cells), designEffect)
   return share < least ? [`${code}: the three have ${percent(share)}`] : []
 }
@@ -239,7 +240,7 @@ async function userSegments(
 }
 
 async function failureShare(context: ObservabilityContext, run: SeedRun, { failures }: ProfileFacts): Promise<Trait> {
-  const cells = await cellsOf(context, run.run_id, 'stratum')
+  const cells = await cellsOf(context, run)
   const total = sumOf(cells)
   const [low, high] = failures
   const tolerated: Range = [
@@ -251,11 +252,17 @@ async function failureShare(context: ObservabilityContext, run: SeedRun, { failu
   return { findings: [`${percent(share)}, not ${percent(low)} to ${percent(high)}`], observed: percent(share) }
 }
 
-/** Traces of one twentieth of the window. */
+/** Slices of the window in which versions are counted. */
+const slices = 20
+
+/** Traces of the hours that begin in one slice of the window. */
 interface Slice {
   readonly number: number
+  /** From its first hour to the end of its last, as shares of the window. */
+  readonly from: number
+  readonly to: number
   readonly total: number
-  /** Traces of a version (by its place) or a later one. */
+  /** The share of a version (by its place) and all later ones. */
   adopted(version: number): number
 }
 
@@ -264,57 +271,58 @@ async function slicesOf(
   run: SeedRun,
   { rollout }: ProfileFacts,
 ): Promise<readonly Slice[]> {
-  const cells = await cellsOf(context, run.run_id, 'version')
-  return Array.from({ length: slices }, (_, number) => {
-    const members = cells.filter(({ slice }) => slice === number)
-    const place = ({ version }: Cell) => rollout.versions.indexOf(version ?? '')
+  const cells = await hoursOf(context, run)
+  const start = run.window_from.getTime()
+  const elapsed = (time: number) => (time - start) / (run.window_to.getTime() - start)
+  const numberOf = (hour: number) => Math.min(slices - 1, Math.max(0, Math.floor(slices * elapsed(hour))))
+  return Array.from({ length: slices }, (_, number): Slice => {
+    const members = cells.filter(({ hour }) => numberOf(hour) === number)
+    const hours = members.map(({ hour }) => hour)
+    const total = sumOf(members)
+    const isAdopted = (place: number) => (cell: { version: string }) => rollout.versions.indexOf(cell.version) >= place
     return {
       number,
-      total: sumOf(members),
-      adopted: (version: number) => sumOf(members.filter((cell) => place(cell) >= version)),
+      from: elapsed(Math.min(...hours)),
+      to: elapsed(Math.max(...hours) + hourMs),
+      total,
+      adopted: (place) => sumOf(members.filter(isAdopted(place))) / total,
     }
   }).filter(({ total }) => total > 0)
 }
 
 async function versionAdoption(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
-  const { rollout } = profile
+  const { versions } = profile.rollout
   const members = await slicesOf(context, run, profile)
   const findings = members.flatMap((slice) =>
-    rollout.versions.flatMap((version, place) => {
-      const expected = adoptionRange(profile, place, slice.number)
-      const share = slice.adopted(place) / slice.total
-      const tolerance = shareTolerance(Math.min(0.5, Math.max(...expected, 0.02)), slice.total, designEffect)
-      if (within(share, [expected[0] - tolerance, expected[1] + tolerance])) return []
-      return [
-        `slice ${slice.number + 1}: ${version} or later ${percent(share)}, not ${percent(expected[0])} to ${percent(expected[1])}`,
-      ]
-    }),
+    versions.flatMap((version, place) => adoptionFinding(profile, slice, version, place)),
   )
-  const newest = rollout.versions.length - 1
-  const last = members.at(-1)
-  const share = last ? last.adopted(newest) / last.total : 0
-  return { findings, observed: `${rollout.versions[newest]} ${percent(share)} at the end` }
+  const newest = versions.length - 1
+  return { findings, observed: `${versions[newest]} ${percent(members.at(-1)?.adopted(newest) ?? 0)} at the end` }
 }
 
-/** The curve at the ends of a slice, for the latest agent and the earliest environment. */
-function adoptionRange({ rollout }: ProfileFacts, place: number, slice: number): Range {
-  const { earliest, latest } = rollout
-  return [rollout.adoption(place, slice / slices - latest), rollout.adoption(place, (slice + 1) / slices + earliest)]
+/** Compared with the curve at both ends of a slice, for the latest agent and the earliest environment. */
+function adoptionFinding({ rollout }: ProfileFacts, slice: Slice, version: string, place: number): string[] {
+  const low = rollout.adoption(place, slice.from - rollout.latest)
+  const high = rollout.adoption(place, slice.to + rollout.earliest)
+  const share = slice.adopted(place)
+  const tolerance = (bound: number) => shareTolerance(bound, slice.total, designEffect)
+  if (within(share, [low - tolerance(low), high + tolerance(high)])) return []
+  return [`slice ${slice.number + 1}: ${version} or later ${percent(share)}, not ${percent(low)} to ${percent(high)}`]
 }
 
 async function versionMonotone(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
   const members = await slicesOf(context, run, profile)
-  const { versions } = profile.rollout
-  const findings = versions.flatMap((version, place) =>
-    members.slice(1).flatMap((slice, index) => {
-      const before = members[index] ?? slice
-      const [earlier, later] = [before.adopted(place) / before.total, slice.adopted(place) / slice.total]
-      const tolerance = shareTolerance(0.5, Math.min(before.total, slice.total), designEffect)
-      if (later >= earlier - tolerance) return []
-      return [`slice ${slice.number + 1}: ${version} or later falls from ${percent(earlier)} to ${percent(later)}`]
-    }),
+  const findings = profile.rollout.versions.flatMap((version, place) =>
+    members.slice(1).flatMap((slice, index) => fallFinding(members[index] ?? slice, slice, version, place)),
   )
   return { findings, observed: `rising over ${members.length} slices` }
+}
+
+function fallFinding(before: Slice, after: Slice, version: string, place: number): string[] {
+  const [earlier, later] = [before.adopted(place), after.adopted(place)]
+  const fewest = Math.min(before.total, after.total)
+  if (later >= earlier - Math.SQRT2 * shareTolerance(earlier, fewest, designEffect)) return []
+  return [`slice ${after.number + 1}: ${version} or later falls from ${percent(earlier)} to ${percent(later)}`]
 }
 
 async function businessHours(
@@ -339,11 +347,11 @@ interface Rate {
 }
 
 async function hourlyRates(context: ObservabilityContext, run: SeedRun): Promise<Record<KindOfHour, Rate>> {
-  const cells = new Map((await cellsOf(context, run.run_id, 'hour')).map(({ hour, traces }) => [hour, traces]))
+  const counts = countBy(await hoursOf(context, run), ({ hour }) => hour)
   const hours = wholeHours(run)
   const rate = (kind: KindOfHour): Rate => {
     const members = hours.filter((hour) => kindOfHour(hour) === kind)
-    return { hours: members.length, traces: members.reduce((sum, hour) => sum + (cells.get(hour) ?? 0), 0) }
+    return { hours: members.length, traces: members.reduce((sum, hour) => sum + (counts.get(hour) ?? 0), 0) }
   }
   return { business: rate('business'), evening: rate('evening'), weekend: rate('weekend') }
 }
@@ -361,20 +369,11 @@ async function weekends(
   const days = wholeDays(run)
   const [free, working] = [days.filter(isWeekend), days.filter((day) => !isWeekend(day))]
   if (free.length < 2 || working.length < 5) return 'the window has no whole week'
-  const counts = await tracesByDay(context, run)
+  const counts = countBy(await hoursOf(context, run), ({ hour }) => dayOf(hour))
   const total = (members: readonly number[]) => members.reduce((sum, day) => sum + (counts.get(day) ?? 0), 0)
   const ratio = total(free) / free.length / (total(working) / working.length)
   const tolerance = ratio * countTolerance(total(free), designEffect)
   return inRange(ratio, weekend, (value) => `${value.toFixed(3)} of a working day`, tolerance)
-}
-
-async function tracesByDay(context: ObservabilityContext, run: SeedRun): Promise<ReadonlyMap<number, number>> {
-  const counts = new Map<number, number>()
-  for (const { hour, traces } of await cellsOf(context, run.run_id, 'hour')) {
-    const day = dayOf(hour ?? 0)
-    counts.set(day, (counts.get(day) ?? 0) + traces)
-  }
-  return counts
 }
 
 /** An agent-day without any trace is not in the table, so the expected ones are counted as well. */
@@ -388,7 +387,7 @@ async function agentVolume(
   const [low, high] = [Math.floor(perAgentDay[0] * run.scale), Math.ceil(perAgentDay[1] * run.scale)]
   const [row] = await session<{ agents: number; days: number; outside: number; least: number; most: number }[]>`
     with agent_days as (
-      select agent_id, date_trunc('day', timestamp) as day, count(*) as traces
+      select agent_id, floor(extract(epoch from timestamp) / 86400)::int as day, count(*) as traces
       from traces
       where metadata ->> 'obs_run' = ${run.run_id}
       group by 1, 2
@@ -396,7 +395,7 @@ async function agentVolume(
     select count(distinct agent_id) as agents, count(*) as days, min(traces) as least, max(traces) as most,
            count(*) filter (where traces not between ${low} and ${high}) as outside
     from agent_days
-    where day = any (${days.map((day) => new Date(day).toISOString())}::text[]::timestamptz[])`
+    where day = any (${days.map((day) => day / dayMs)}::int[])`
   if (!row || row.agents === 0) return 'no agent has traces on a whole working day'
   const idle = low > 0 ? row.agents * days.length - row.days : 0
   const outside = row.outside + idle
@@ -410,7 +409,7 @@ async function meanLatency(
   run: SeedRun,
   { meanLatencyMs }: ProfileFacts,
 ): Promise<Trait> {
-  const cells = await cellsOf(context, run.run_id, 'stratum')
+  const cells = await cellsOf(context, run)
   const mean = cells.reduce((sum, { latency }) => sum + latency, 0) / sumOf(cells)
   return inRange(mean, meanLatencyMs, (value) => `${Math.round(value)} ms`)
 }
@@ -432,7 +431,7 @@ async function evaluatedShare(
   run: SeedRun,
   { evaluations }: ProfileFacts,
 ): Promise<Trait> {
-  const total = sumOf(await cellsOf(context, run.run_id, 'environment'))
+  const total = sumOf(await cellsOf(context, run))
   const [row] = await context.session<{ evaluated: number }[]>`
     select count(*) as evaluated from evaluations where metadata ->> 'obs_run' = ${run.run_id} and metric = 'quality'`
   const counts = new Map([

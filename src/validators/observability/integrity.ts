@@ -137,24 +137,20 @@ const references: readonly ObservabilityCheck[] = [
 ]
 
 const uniqueness: readonly ObservabilityCheck[] = [
-  violationsCheck({
+  {
     id: 'integrity.traces_key_unique',
     severity: 'error',
     description: 'A trace that is there twice is counted and paid twice.',
     expected: 'no two traces share trace_id and timestamp',
-    rows: 'traces',
-    among: 'select count(*) from traces',
-    sql: `select trace_id as key from traces group by trace_id, timestamp having count(*) > 1`,
-  }),
-  violationsCheck({
+    run: async (context) => reportRepeated(await context.once(repeatedTraces), 'same_time'),
+  },
+  {
     id: 'integrity.traces_trace_id_unique',
     severity: 'warning',
     description: 'A link that names only the trace_id is ambiguous.',
-    expected: 'no two traces share a trace_id',
-    rows: 'traces',
-    among: 'select count(*) from traces',
-    sql: `select trace_id as key from traces group by trace_id having count(distinct timestamp) > 1`,
-  }),
+    expected: 'no two traces of different times share a trace_id',
+    run: async (context) => reportRepeated(await context.once(repeatedTraces), 'other_time'),
+  },
   violationsCheck({
     id: 'integrity.traces_id_unique',
     severity: 'warning',
@@ -361,6 +357,29 @@ function completeCheck(table: string, column: string, codes: readonly string[]):
           from workspaces w cross join unnest(array[${sqlList(codes)}]) as code
           where not exists (select from ${table} x where x.workspace_id = w.id and x.${column} = code)`,
   })
+}
+
+interface Repeated {
+  readonly seen: number
+  readonly same_time: readonly string[]
+  readonly other_time: readonly string[]
+}
+
+/** The trace_ids that are there more than once; their rows are looked up only when there are any. */
+async function repeatedTraces({ session }: ObservabilityContext): Promise<Repeated | undefined> {
+  const [found] = await session<Repeated[]>`
+    with repeated as materialized (select trace_id from traces group by trace_id having count(*) > 1),
+    by_time as (select trace_id, timestamp, count(*) as rows from traces join repeated using (trace_id) group by 1, 2),
+    by_id as (select trace_id, max(rows) as most, count(*) as times from by_time group by 1)
+    select (select count(*) from traces) as seen,
+           array(select trace_id from by_id where most > 1 order by 1) as same_time,
+           array(select trace_id from by_id where times > 1 order by 1) as other_time`
+  return found
+}
+
+function reportRepeated(found: Repeated | undefined, kind: 'same_time' | 'other_time'): Observation {
+  if (!found || Number(found.seen) === 0) return skipped('there are no traces')
+  return nothingIn(found[kind], `0 of ${found.seen} traces`, (count) => `${count} trace_ids are there more than once`)
 }
 
 async function checkRunCounts(context: ObservabilityContext): Promise<Observation> {

@@ -1,6 +1,6 @@
 import { lilliefors, lillieforsLimit } from '../statistics.js'
 import type { ObservabilityContext } from './facts.js'
-import { cellsOf, isFailure } from './generated.js'
+import { cellsOf, countBy, isFailure } from './generated.js'
 import type { SeedRun } from './seed-runs.js'
 
 /** Traces of one model and intent: within these, latency is log-normal; over all of them it is a mixture. */
@@ -35,13 +35,14 @@ export function isLogNormal({ statistic }: Stratum): boolean {
  * end at the cap, and an incident slows down some requests and not others.
  */
 export async function measureStrata(context: ObservabilityContext, run: SeedRun): Promise<readonly Stratum[]> {
-  const cells = (await cellsOf(context, run.run_id, 'stratum')).filter((cell) => !isFailure(cell))
-  const largest = [...cells].sort((a, b) => b.traces - a.traces).slice(0, strataOfRun)
+  const successes = (await cellsOf(context, run)).filter((cell) => !isFailure(cell))
+  const counts = countBy(successes, ({ model, intent }) => `${model} ${intent}`)
+  const largest = [...counts].sort(([, a], [, b]) => b - a).slice(0, strataOfRun)
   const strata: Stratum[] = []
-  for (const { model, intent } of largest) {
-    const values = await logLatencies(context, run, model ?? '', intent ?? '')
-    if (values.length < fewestValues) continue
-    strata.push({ name: `${model} ${intent}`, values: values.length, statistic: lilliefors(values) })
+  for (const [name] of largest) {
+    const [model = '', intent = ''] = name.split(' ')
+    const values = await logLatencies(context, run, model, intent)
+    if (values.length >= fewestValues) strata.push({ name, values: values.length, statistic: lilliefors(values) })
   }
   return strata
 }

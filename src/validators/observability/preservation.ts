@@ -47,7 +47,7 @@ const receiptSchema = z.object({ tables: z.array(tableSchema) })
 
 /** What the history says one migration did to one table. */
 interface Receipt extends z.infer<typeof tableSchema> {
-  /** `0004_enhanced_traces up`. */
+  /** `4 enhanced_traces up`. */
   readonly migration: string
   readonly taken_at: Date
 }
@@ -94,11 +94,14 @@ async function checkTable(context: ObservabilityContext, table: string): Promise
   const print = await fingerprintTable(session, { schema, table, columns, identity: first.identity, where })
   if (print.rows !== first.rows_before) {
     const lost = first.rows_before - print.rows
-    return violated(`${print.rows} of the ${first.rows_before} rows before ${first.migration}`, Math.abs(lost))
+    return violated(
+      `${print.rows} of the ${first.rows_before} rows before migration ${first.migration}`,
+      Math.abs(lost),
+    )
   }
   const altered = columns.filter((column) => print.columns[column] !== first.columns[column])
   if (altered.length > 0) return violated(`other values in ${altered.join(', ')}`, undefined, altered)
-  return passed(`${print.rows} rows, ${columns.length} columns identical since before ${first.migration}`)
+  return passed(`${print.rows} rows, ${columns.length} columns as before migration ${first.migration}`)
 }
 
 /** The columns that no later migration was allowed to change or drop. */

@@ -81,9 +81,9 @@ const sums = [
   { name: 'weighted_cost', raw: 'coalesce(sum(weight * cost_usd), 0)', rolled: 'sum(weight * cost_usd)' },
 ] as const
 
-/** 20 bits of a hash of what a rollup groups by; null and '' are told apart. */
-const weight = `(hashtextextended(concat_ws('|', workspace_id, department_id, environment_id, agent_id, version,
-  intent_category, coalesce(user_segment, '∅'), coalesce(model, '∅'), coalesce(model_provider, '∅')), 0) & 1048575)`
+/** 20 bits of a hash of what a rollup groups by. */
+const weight = `(hash_record_extended(row(workspace_id, department_id, environment_id, agent_id, version,
+  intent_category, user_segment, model, model_provider), 0) & 1048575)`
 
 const sumsOfTraces = `
   select date_trunc('hour', timestamp) as bucket,

@@ -1,7 +1,7 @@
 import type { SeedRun } from './seed-runs.js'
 
-const hourMs = 3_600_000
-const dayMs = 24 * hourMs
+export const hourMs = 3_600_000
+export const dayMs = 24 * hourMs
 
 /** What an hour of the week (UTC) is to people who work. */
 export type KindOfHour = 'business' | 'evening' | 'weekend'
