@@ -29,6 +29,10 @@ export function doctorCommand(): Command {
     .addHelpText(
       'after',
       `
+Examples:
+  $ obs doctor
+  $ obs doctor --database-url postgres://me@db.example.com/observability --json
+
 Looks and changes nothing; the embedded server is not started for it.
 
 Exits 1 when something is found that keeps obs from working.`,

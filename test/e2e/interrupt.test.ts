@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,53 +6,65 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readCatalog } from '../../src/database/catalog.js'
 import { type Sql, withSession } from '../../src/database/connect.js'
-import { obs } from '../support/cli.js'
+import { type CliResult, obs } from '../support/cli.js'
 import { openTestDatabase, type TestDatabase } from '../support/database.js'
 
 let cwd: string
-let database: TestDatabase & { close(): Promise<void> }
+/** One database with a migration to go, one that is up to date. */
+const databases = new Map<string, TestDatabase & { close(): Promise<void> }>()
 
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'obs-interrupt-'))
-  database = await openTestDatabase()
-  const env = { DATABASE_URL: database.url }
-  expect(await obs(['migrate', 'up', '--to', '8'], { cwd, env })).toMatchObject({ code: 0 })
-  await database.sql`
-    insert into workspaces (id, workspace_id, workspace_code, workspace_name, created_at, updated_at)
-    values (${workspace}, ${workspace}, 'kept', 'Kept', now(), now())`
+  for (const version of ['8', '9']) {
+    const database = await openTestDatabase()
+    databases.set(version, database)
+    const env = { DATABASE_URL: database.url }
+    expect(await obs(['migrate', 'up', '--to', version], { cwd, env })).toMatchObject({ code: 0 })
+    await database.sql`
+      insert into workspaces (id, workspace_id, workspace_code, workspace_name, created_at, updated_at)
+      values (${workspace}, ${workspace}, 'kept', 'Kept', now(), now())`
+  }
 })
 
 afterAll(async () => {
-  await database.close()
+  for (const database of databases.values()) await database.close()
   await rm(cwd, { recursive: true, force: true })
 })
 
 const workspace = '8f14e45f-ceea-4e7a-9b1c-0242ac120001'
 
 it.each([
-  [['migrate', 'up', '--backup', 'none']],
-  [['migrate', 'down', '--to', '6', '--backup', 'none', '--yes']],
-  [['backup', 'create']],
-  [['seed', '--days', '1']],
-  [['validate']],
-  [['query', 'home-kpis']],
-])('Ctrl-C during obs %j exits with 130, and leaves no session and no change', async (args) => {
-  const before = await state()
-  const result = await withEveryTableLocked(database.sql, async () => {
-    return obs(args, {
-      cwd,
-      env: { DATABASE_URL: database.url },
-      started: (child) => void whenWaiting(database.sql).then(() => child.kill('SIGINT')),
-    })
-  })
+  ['8', ['migrate', 'up', '--backup', 'none']],
+  ['8', ['migrate', 'down', '--to', '6', '--backup', 'none', '--yes']],
+  ['9', ['backup', 'create']],
+  ['9', ['seed', '--days', '1']],
+  ['9', ['validate']],
+  ['9', ['query', 'home-kpis']],
+])('at version %s, Ctrl-C during obs %j exits with 130 and leaves no session and no change', async (version, args) => {
+  const database = databases.get(version)
+  if (!database) throw new Error(`no database at version ${version}`)
+  const before = await state(database)
+  const result = await withEveryTableLocked(database.sql, () => interruptWhenWaiting(database, args))
   expect(result).toMatchObject({ code: 130, stdout: '' })
   expect(result.stderr).toContain('interrupted')
-  expect(await sessionsOfObs()).toBe(0)
-  expect(await state()).toEqual(before)
+  expect(await sessionsOfObs(database)).toBe(0)
+  expect(await state(database)).toEqual(before)
 })
 
+async function interruptWhenWaiting({ sql, url }: TestDatabase, args: readonly string[]): Promise<CliResult> {
+  const over = new AbortController()
+  let interrupting: Promise<void> = Promise.resolve()
+  const started = (child: ChildProcess) => {
+    interrupting = whenWaiting(sql, over.signal).then(() => void child.kill('SIGINT'))
+  }
+  const result = await obs(args, { cwd, env: { DATABASE_URL: url }, started })
+  over.abort()
+  await interrupting
+  return result
+}
+
 /** Everything a command could have changed: the catalog, the rows, the files. */
-async function state(): Promise<object> {
+async function state(database: TestDatabase): Promise<object> {
   const [history] =
     await database.sql`select count(*) from obs.migration_history where state in ('applied', 'reverted')`
   const [traces] = await database.sql`select count(*) from traces`
@@ -73,9 +86,9 @@ function withEveryTableLocked<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
   })
 }
 
-/** Resolves once a session of obs waits for a lock. */
-async function whenWaiting(sql: Sql): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
+/** Resolves once a session of obs waits for a lock, or the run is over without ever having waited. */
+async function whenWaiting(sql: Sql, over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
     const [row] = await sql<{ waiting: boolean }[]>`
       select exists (
         select from pg_stat_activity
@@ -84,10 +97,9 @@ async function whenWaiting(sql: Sql): Promise<void> {
     if (row?.waiting) return
     await sleep(50)
   }
-  throw new Error('no session of obs ever waited for a lock')
 }
 
-async function sessionsOfObs(): Promise<number> {
+async function sessionsOfObs(database: TestDatabase): Promise<number> {
   const [row] = await database.sql<{ sessions: number }[]>`
     select count(*)::int as sessions from pg_stat_activity
     where datname = current_database() and application_name like 'obs %' and pid <> pg_backend_pid()
