@@ -382,8 +382,16 @@ describe('a range without traces', () => {
     expect(warnings).toEqual(['the workspace has no traces before 2023-01-02T00:00:00.000Z'])
   })
 
+  it('is pointed out when it is a part of the period before', async () => {
+    const { warnings } = await askAndListen(homeKpis, { workspace: 'demo', from: '2024-05-03', to: '2024-05-07' })
+    expect(warnings).toEqual([
+      'the period before begins 2024-04-29T00:00:00.000Z and traces only 2024-05-01T00:13:07.250Z; ' +
+        'changes compare with a part of it',
+    ])
+  })
+
   it('is the only thing that is pointed out', async () => {
-    const { warnings } = await askAndListen(homeKpis, { workspace: 'demo', ...may })
+    const { warnings } = await askAndListen(homeKpis, { workspace: 'demo', from: '2024-05-11', to: '2024-05-21' })
     expect(warnings).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 import type { FlatTable, Section } from '../layout.js'
 import { type Fact, sumFacts } from './facts.js'
+import { warnOfPartialPast } from './first-trace.js'
 import { digits, type Measure, measure, percentOf, quotient, rounded, total } from './measures.js'
 import { observabilityKpi, type Question } from './question.js'
 import { departmentsOf } from './reference.js'
@@ -52,6 +53,7 @@ export const costByDepartment = observabilityKpi<CostByDepartment>({
 type Row = Fact<'period' | 'department_id' | 'agent_id'>
 
 async function answer(question: Question) {
+  await warnOfPartialPast(question)
   const periods = withPeriodBefore(question.window)
   const { rows, source } = await sumFacts(question, ['period', 'department_id', 'agent_id'], periods)
   const departments = await departmentsOf(question)

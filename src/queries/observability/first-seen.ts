@@ -1,5 +1,5 @@
-import { sql } from 'kysely'
 import { sumFacts } from './facts.js'
+import { firstTrace } from './first-trace.js'
 import type { Question } from './question.js'
 
 /**
@@ -9,18 +9,10 @@ import type { Question } from './question.js'
  * is never looked at, so that the answer stays the same when later traces arrive.
  */
 export async function firstSeen(question: Question): Promise<ReadonlyMap<string, Date>> {
-  const first = await question.db
-    .selectFrom('traces')
-    .select('timestamp')
-    .where('workspace_id', '=', question.scope.workspaceId)
-    // An infinite timestamp sorts first and is no day.
-    .where('timestamp', '>', sql<Date>`'-infinity'`)
-    .orderBy('timestamp')
-    .limit(1)
-    .executeTakeFirst()
-  if (first === undefined || first.timestamp >= question.window.to) return new Map()
+  const first = await firstTrace(question)
+  if (first === undefined || first >= question.window.to) return new Map()
   const day = 24 * 3_600_000
-  const from = new Date(Math.floor(first.timestamp.getTime() / day) * day)
+  const from = new Date(Math.floor(first.getTime() / day) * day)
   const { rows } = await sumFacts(question, ['version', 'at'], { ever: { from, to: question.window.to } })
   // Rows come ordered by version and time; the last one set is the earliest.
   return new Map(rows.toReversed().map((row) => [row.version, row.at]))

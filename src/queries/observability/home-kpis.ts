@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { type Fact, inScope, sumFacts } from './facts.js'
+import { warnOfPartialPast } from './first-trace.js'
 import { homeKpisLayout, homeKpisTable } from './home-kpis-layout.js'
 import { type Percentiles, percentilesBy } from './latency.js'
 import { digits, type Measure, measure, percentOf, quotient, rounded, total } from './measures.js'
@@ -65,6 +66,7 @@ export const homeKpis = observabilityKpi<HomeKpis>({
 })
 
 async function answer(question: Question) {
+  await warnOfPartialPast(question)
   const periods = withPeriodBefore(question.window)
   const step = stepOf(question.window)
   const sums = await sumFacts(question, ['period', 'department_id', 'model_provider'], periods)

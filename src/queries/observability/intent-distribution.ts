@@ -88,7 +88,7 @@ function intentShares(rows: readonly Row[], all: number): readonly IntentShare[]
     .sort((a, b) => b.requests - a.requests || (a.intent < b.intent ? -1 : 1))
 }
 
-function requestsOf(rows: readonly Row[]): number {
+function requestsOf(rows: readonly { readonly requests: number }[]): number {
   return total(rows, (row) => row.requests)
 }
 
@@ -126,9 +126,9 @@ function layout(data: IntentDistribution): readonly Section[] {
         { title: 'of total', unit: 'percent' },
         { title: '', unit: 'bar' },
       ],
-      rows: data.departments.flatMap(({ department, intents }) =>
-        intents.map((row, index) => [
-          index === 0 ? department : '',
+      rows: data.departments.flatMap((department) =>
+        mainIntents(department).map((row, index) => [
+          index === 0 ? department.department : '',
           row.intent,
           row.requests,
           row.share_of_department_percent,
@@ -139,6 +139,21 @@ function layout(data: IntentDistribution): readonly Section[] {
       empty: 'No requests.',
     },
   ]
+}
+
+/** Intents below one percent of the department share a line; JSON and CSV name them all. */
+function mainIntents({ requests, intents, share_of_total_percent: share }: DepartmentIntents) {
+  const main = intents.filter((row) => (row.share_of_department_percent ?? 0) >= 1)
+  const count = intents.length - main.length
+  if (count < 2) return intents
+  const rest = requests - requestsOf(main)
+  const others = {
+    intent: `${count} others`,
+    requests: rest,
+    share_of_department_percent: percentOf(rest, requests),
+    share_of_total_percent: share === null ? null : rounded((share * rest) / requests, digits.percent),
+  }
+  return [...main, others]
 }
 
 function table(data: IntentDistribution): FlatTable {

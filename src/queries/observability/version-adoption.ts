@@ -134,7 +134,7 @@ function layout({ versions, days, crossovers }: VersionAdoption): readonly Secti
         row.current_share_percent,
         row.error_rate_percent,
         row.latency_avg_ms,
-        days.map((day) => day.shares[row.version] ?? 0),
+        days.filter((day) => day.requests > 0).map((day) => day.shares[row.version] ?? 0),
       ]),
       empty: 'No requests.',
     },
