@@ -12,6 +12,9 @@ export interface TableInfo {
   readonly partitions: readonly string[]
   /** True when it takes part in old-style table inheritance. */
   readonly inherits: boolean
+  readonly readable: boolean
+  /** This role could change its rows: it may read them, and update, delete or truncate. */
+  readonly alterable: boolean
   /** Rows by the planner's statistics, or by the size on disk where there are none yet. */
   readonly estimatedRows: number
 }
@@ -38,6 +41,8 @@ export function listTables(sql: Sql | Session, schema: string): Promise<readonly
     )
     select b.oid::bigint as oid, b.relname as name, s.partitions, ceil(s.rows)::bigint as "estimatedRows",
            exists (select from pg_inherits i where i.inhrelid = b.oid) as inherits,
+           has_table_privilege(b.oid, 'select') as readable,
+           has_table_privilege(b.oid, 'select') and has_table_privilege(b.oid, 'update, delete, truncate') as alterable,
            (select coalesce(jsonb_agg(jsonb_build_object(
                      'number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, null)) order by a.attnum), '[]')
             from pg_attribute a where a.attrelid = b.oid and a.attnum > 0 and not a.attisdropped) as columns,
@@ -49,9 +54,9 @@ export function listTables(sql: Sql | Session, schema: string): Promise<readonly
     order by b.relname`
 }
 
-/** Whether any table of the schema has a row; looks at one row per table at most. */
+/** Whether any table of the schema that this role may read has a row; looks at one row per table at most. */
 export async function holdsData(sql: Sql | Session, schema: string): Promise<boolean> {
-  const tables = await listTables(sql, schema)
+  const tables = (await listTables(sql, schema)).filter((table) => table.readable)
   if (tables.length === 0) return false
   const tests = tables.map((table) => `exists (select from ${quoteQualified(schema, table.name)})`)
   const [row] = await sql.unsafe<{ holds: boolean }[]>(`select ${tests.join(' or ')} as holds`)

@@ -82,7 +82,8 @@ export async function takeSnapshots(
   { progress }: RunContext,
 ): Promise<readonly Snapshot[]> {
   if (request.mode === 'off') return []
-  const tables = relevant(await listTables(session, request.schema), request)
+  const alterable = (await listTables(session, request.schema)).filter((table) => table.alterable)
+  const tables = relevant(alterable, request)
   if (tables.length === 0) return []
   const names = tables.map((table) => quoteQualified(request.schema, table.name))
   await session.unsafe(`lock table ${names.join(', ')} in share mode`)

@@ -450,3 +450,25 @@ it('rolls the running migration back when it is interrupted, and says what staye
   await migrateUp(db, pack, {}, context)
   expect(await tables(db)).toEqual(['pet', 'whole'])
 })
+
+it('works beside tables that the role may not touch', async () => {
+  const db = await testDatabase()
+  const role = `${db.address.database}_maker`
+  await onServer((sql) => sql.unsafe(`create role ${role} login password 'makes'`))
+  try {
+    await db.sql.unsafe(`
+      grant create on database ${db.address.database} to ${role}; grant create on schema public to ${role};
+      create table secret as select 1 as id; create table shown as select 1 as id; grant select on shown to ${role}`)
+    const { Secret } = await import('../../src/secret.js')
+    const pack = await testPack(petFiles)
+    const backup = vi.fn(async () => null)
+    await withDatabase({ ...db.address, user: role, password: new Secret('makes') }, context, (maker) =>
+      migrateUp(maker, pack, { backup }, context),
+    )
+    expect(backup).toHaveBeenCalledTimes(1)
+    expect(await tables(db)).toEqual(['pet', 'secret', 'shown', 'toy'])
+  } finally {
+    await db.sql.unsafe(`drop owned by ${role}`)
+    await onServer((sql) => sql.unsafe(`drop role ${role}`))
+  }
+})
