@@ -51,8 +51,8 @@ export async function readPartitioning(
   if (key?.strategy !== 'r' || key.column !== timeColumn) return undefined
   const rows = await session<PartitionRow[]>`
     select name, bound = 'DEFAULT' as is_default,
-           (extract(epoch from substring(bound from $$FROM \('([^']*)'\)$$)::timestamptz) * 1000)::float8 as from,
-           (extract(epoch from substring(bound from $$TO \('([^']*)'\)$$)::timestamptz) * 1000)::float8 as to
+           (extract(epoch from substring(bound from $$FROM [(]'([^']*)'[)]$$)::timestamptz) * 1000)::float8 as from,
+           (extract(epoch from substring(bound from $$TO [(]'([^']*)'[)]$$)::timestamptz) * 1000)::float8 as to
     from pg_inherits i
     join pg_class c on c.oid = i.inhrelid
     cross join lateral (select c.relname::text as name, pg_get_expr(c.relpartbound, c.oid) as bound) b
