@@ -57,8 +57,12 @@ export async function migrate(sql: Sql, from: number, to: number, schema = 'publ
 }
 
 /** Loads the 2,000 traces of the MVP and what stands beside them. */
-export async function loadMvp(sql: Sql, schema = 'public'): Promise<void> {
-  for (const table of ['traces', 'events', 'performance_metrics']) {
+export async function loadMvp(
+  sql: Sql,
+  schema = 'public',
+  tables: readonly string[] = ['traces', 'events', 'performance_metrics'],
+): Promise<void> {
+  for (const table of tables) {
     await loadCsv(sql, { schema, table }, fixture(table), quietContext())
   }
 }
