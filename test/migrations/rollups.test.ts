@@ -103,6 +103,33 @@ describe('rollups', () => {
     expect(await differences()).toEqual([])
   })
 
+  it('wait for a refresh of the same hour that has not committed yet', async () => {
+    await insert('one', '2026-06-08 09:10:00+00', 10)
+    const second = await withSession(sql, (session) =>
+      withTransaction(session, async () => {
+        expect(await refresh(session)).toBe(1)
+        await insert('two', '2026-06-08 09:20:00+00', 20)
+        const waiting = refresh(sql)
+        await expect.poll(() => sql`select from pg_locks where locktype = 'advisory' and not granted`).toHaveLength(1)
+        return { waiting }
+      }),
+    )
+    expect(await second.waiting).toBe(1)
+    expect(await differences()).toEqual([])
+    await sql`delete from traces where agent_id = 'made-by-test'`
+  })
+
+  it('refuse a second row for the same dimensions, unknown ones included', async () => {
+    await insert('once', '2026-06-09 09:00:00+00', 10)
+    await sql`update traces set model = null, user_segment = null where trace_id = 'once'`
+    await refresh(sql)
+    for (const table of ['traces_hourly', 'traces_daily']) {
+      const again = sql`insert into ${sql(table)} select * from ${sql(table)} where agent_id = 'made-by-test'`
+      await expect(again).rejects.toMatchObject({ code: '23505', constraint_name: `${table}_key` })
+    }
+    await sql`delete from traces where trace_id = 'once'`
+  })
+
   it('stay right while writers and refreshes run against each other', async () => {
     const write = async (n: number) => {
       for (let i = 0; i < 10; i++) await insert(`busy-${n}-${i}`, `2026-06-05 1${n}:${10 + i}:00+00`, i)
