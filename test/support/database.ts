@@ -9,18 +9,17 @@ export interface TestDatabase extends Database {
   readonly url: string
 }
 
-/** A database of the test's own, empty, dropped when the test is over. */
-export async function testDatabase(): Promise<TestDatabase> {
-  const database = await openTestDatabase()
+/** A database of the test's own, dropped when the test is over: empty, or a copy of `template`. */
+export async function testDatabase(template?: string): Promise<TestDatabase> {
+  const database = await openTestDatabase(template)
   onTestFinished(() => database.close())
   return database
 }
 
 /** The same for a `beforeAll`, where the caller closes it in `afterAll`. */
-export async function openTestDatabase(): Promise<TestDatabase & { close(): Promise<void> }> {
+export async function openTestDatabase(template = 'template0'): Promise<TestDatabase & { close(): Promise<void> }> {
   const server = serverAddress()
-  const name = `obs_test_${randomBytes(6).toString('hex')}`
-  await onServer((sql) => sql.unsafe(`create database ${name} template template0`))
+  const name = await createTestDatabase(template)
   const address = withDatabaseName(server, name)
   const held = hold(address)
   const database = await held.opened
@@ -32,6 +31,24 @@ export async function openTestDatabase(): Promise<TestDatabase & { close(): Prom
       await onServer((sql) => sql.unsafe(`drop database if exists ${name} with (force)`))
     },
   }
+}
+
+/**
+ * A database for tests to copy, filled by `work` and closed, so that nothing keeps it busy.
+ * Whoever asks for it drops it in `afterAll`.
+ */
+export async function testTemplate(
+  work: (database: Database) => Promise<void>,
+): Promise<{ readonly name: string; drop(): Promise<void> }> {
+  const name = await createTestDatabase('template0')
+  await withDatabase(withDatabaseName(serverAddress(), name), quietContext(), work)
+  return { name, drop: () => onServer(async (sql) => void (await sql.unsafe(`drop database ${name} with (force)`))) }
+}
+
+async function createTestDatabase(template: string): Promise<string> {
+  const name = `obs_test_${randomBytes(6).toString('hex')}`
+  await onServer((sql) => sql.unsafe(`create database ${name} template ${template}`))
+  return name
 }
 
 /** The test server's address, as its superuser, in its maintenance database. */

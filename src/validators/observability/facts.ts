@@ -26,7 +26,7 @@ export interface ProfileFacts {
   readonly perAgentDay: Range
   /** A weekend day relative to a working day. */
   readonly weekend: Range
-  /** An hour from 9 to 17 on a working day relative to all other hours, at least. */
+  /** An hour from 9 to 17 on a working day relative to its other hours, at least. */
   readonly businessHours: number
   /** Share of the traces by environment code. */
   readonly environments: Readonly<Record<string, number>>
