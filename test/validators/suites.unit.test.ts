@@ -25,7 +25,7 @@ describe('the checks of the observability pack', () => {
     for (const { id, severity, expected } of checks) {
       expect(page).toContain(`| \`${id}\` | ${severity} | ${expected} |`)
     }
-    const documented = [...page.matchAll(/^\| `([\w.]+)` \|/gm)].map(([, id]) => id)
+    const documented = [...page.matchAll(/^\| `(\w+\.\w+)` \|/gm)].map(([, id]) => id)
     expect(documented).toEqual(checks.map(({ id }) => id))
   })
 })
