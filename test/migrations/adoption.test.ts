@@ -176,6 +176,20 @@ describe('the baseline refuses', () => {
   })
 })
 
+describe('the baseline refuses as well', () => {
+  it('values that only fit the wider types of somebody else', async () => {
+    const { sql } = await foreignDatabase()
+    await sql`update traces set agent_id = repeat('x', 129), latency_ms = 3000000000 where status = 'timeout'`
+    const before = await readCatalog(sql, ['public'])
+    await expect(migrate(sql, 0, 1)).rejects.toMatchObject({
+      message:
+        'the rows in schema public do not fit the MVP: traces.agent_id holds values longer than 128 characters; ' +
+        'traces.latency_ms holds values above 2147483647',
+    })
+    expect(await readCatalog(sql, ['public'])).toEqual(before)
+  })
+})
+
 describe('partitioning refuses', () => {
   it('what it cannot carry over, naming all of it at once and changing nothing', async () => {
     const { sql } = await testDatabase()

@@ -215,6 +215,20 @@ describe('down', () => {
     expect(await fingerprints(sql, tables)).toEqual(after.tables)
   })
 
+  it('to 1 and up again makes a partition that was added since just as it was', async () => {
+    const own = await testDatabase()
+    await migrate(own.sql, 0, 1)
+    await insertTrace(own.sql, {})
+    await migrate(own.sql, 1, newest)
+    await own.sql.unsafe(`
+      select traces_ensure_partitions('2026-08-01 00:00+00', '2026-09-01 00:00+00');
+      insert into traces select (jsonb_populate_record(t, '{"timestamp": "2026-08-05T10:00:00Z"}')).* from traces t`)
+    const catalog = await readCatalog(own.sql, ['public'])
+    await migrate(own.sql, newest, 1)
+    await migrate(own.sql, 1, newest)
+    expect(await readCatalog(own.sql, ['public'])).toEqual(catalog)
+  })
+
   it('step by step undoes exactly what each up did', async () => {
     const own = await testDatabase()
     const catalogs: (readonly string[])[] = [await readCatalog(own.sql, ['public'])]

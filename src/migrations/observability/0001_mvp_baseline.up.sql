@@ -142,6 +142,28 @@ create table if not exists traces (
   primary key (timestamp, trace_id)
 );
 
+-- A wider type is fine as long as no value needs the width: agents, users and rollups have the MVP's.
+do $$
+declare
+  problems text;
+begin
+  select concat_ws('; ',
+           case when bool_or(length(agent_id) > 128) then 'traces.agent_id holds values longer than 128 characters' end,
+           case when bool_or(length(user_id) > 128) then 'traces.user_id holds values longer than 128 characters' end,
+           case when bool_or(length(model) > 64) then 'traces.model holds values longer than 64 characters' end,
+           case when bool_or(length(model_provider) > 32) then 'traces.model_provider holds values longer than 32 characters' end,
+           case when bool_or(latency_ms > 2147483647) then 'traces.latency_ms holds values above 2147483647' end)
+  into problems
+  from traces;
+
+  if problems <> '' then
+    raise exception 'the rows in schema % do not fit the MVP: %', current_schema(), problems
+      using errcode = 'string_data_right_truncation',
+            hint = 'Shorten these values; nothing was changed.';
+  end if;
+end
+$$;
+
 create index if not exists idx_traces_workspace_timestamp on traces (workspace_id, timestamp desc);
 create index if not exists idx_traces_agent_timestamp on traces (agent_id, timestamp desc);
 create index if not exists idx_traces_status on traces (status, timestamp desc) where status <> 'success';
