@@ -1,2 +1,0 @@
--- Loses every score.
-drop table evaluations;
