@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import postgres from 'postgres'
 import { InterruptedError } from '../errors.js'
 import type { Sql } from './pool.js'
@@ -47,21 +48,31 @@ export async function withSession<T>(sql: Sql, work: (session: Session) => Promi
 }
 
 function ownConnection(sql: Sql): { sql: Sql; open(): Promise<Session>; close(): Promise<void> } {
-  let lost = false
+  let closed = false
+  let socket: Socket | undefined
   let reserved: Session | undefined
-  const own = likePool(sql, () => {
-    lost = true
+  // A broken socket rejects the query in progress before it closes; the driver would
+  // leave a query that comes in between (the rollback, say) unanswered for ever.
+  const isLost = () => closed || socket?.destroyed === true
+  const own = likePool(sql, {
+    onclose: () => {
+      closed = true
+    },
+    onsocket: (opened) => {
+      socket = opened
+    },
   })
   return {
     sql: own,
     open: async () => {
       const dead = await deadPool()
       reserved = await own.reserve()
-      const session = guard(reserved, dead, () => lost)
+      const session = guard(reserved, dead, isLost)
       await noticeLostClient(session)
       return session
     },
     close: async () => {
+      const lost = isLost()
       if (!lost) reserved?.release()
       await own.end({ timeout: lost ? 0 : 5 })
     },
@@ -69,9 +80,21 @@ function ownConnection(sql: Sql): { sql: Sql; open(): Promise<Session>; close():
 }
 
 /** The parsed options of a pool make another of its kind, as the driver itself does for `listen`. */
-function likePool(sql: Sql, onclose: () => void): Sql {
-  const options = { ...sql.options, max: 1, onclose } as unknown as postgres.Options<Record<string, never>>
+function likePool(sql: Sql, { onclose, onsocket }: Listeners): Sql {
+  const { socket: open } = sql.options as unknown as { readonly socket?: () => Socket }
+  const socket = open && (() => tell(onsocket, open()))
+  const options = { ...sql.options, max: 1, onclose, socket } as unknown as postgres.Options<Record<string, never>>
   return postgres(options) as unknown as Sql
+}
+
+interface Listeners {
+  onclose(): void
+  onsocket(socket: Socket): void
+}
+
+function tell(listener: (socket: Socket) => void, socket: Socket): Socket {
+  listener(socket)
+  return socket
 }
 
 /** A pool that has been closed: its queries fail in the driver's own way. */
