@@ -115,7 +115,12 @@ async function examineHistory(database: Database, pack: Pack): Promise<Finding> 
     const inState = (state: string) =>
       migrations.filter((migration) => migration.state === state).map(({ name }) => name)
     const [dirty, changed, missing, pending] = ['dirty', 'changed', 'missing', 'pending'].map(inState)
-    if (dirty?.length) return fail(id, `${dirty.join(', ')} did not finish`, 'Run obs migrate repair.')
+    if (dirty?.length)
+      return fail(
+        id,
+        `${dirty.join(', ')} did not finish`,
+        'Run obs migrate status, which names the command that settles it.',
+      )
     const odd = [...(changed ?? []), ...(missing ?? [])]
     if (odd.length) return warn(id, `changed or missing since applied: ${odd.join(', ')}`, 'Run obs migrate status.')
     const observed = `${pack.name} is at version ${current}`

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
 import type { RunContext } from '../context.js'
 import { type Session, throwIfAborted, withTransaction } from '../database/connect.js'
 import { quoteIdentifier, quoteLiteral } from '../database/quote.js'
@@ -326,7 +327,7 @@ function failureOf(error: unknown, script: Script, statement: Statement | undefi
   if (error instanceof StepError) return error.failure
   const facts = factsOf(error)
   const index = statement && statement.index + indexOfPosition(statement.sql, facts.position ?? 1)
-  const advice = adviceOn(error, facts.code)
+  const advice = adviceOn(error, facts.code) ?? adviceOnIndex(script, statement)
   return {
     message: error instanceof Error ? error.message : String(error),
     ...(index === undefined ? {} : { location: locate(script.file, script.text, index) }),
@@ -334,6 +335,8 @@ function failureOf(error: unknown, script: Script, statement: Statement | undefi
     ...(facts.hint ? { serverHint: facts.hint } : {}),
     ...(facts.code ? { sqlState: facts.code } : {}),
     ...(advice ? { advice } : {}),
+    ...(error instanceof ObsError ? { reason: error.code } : {}),
+    ...(error instanceof PreservationError ? { losses: error.losses } : {}),
   }
 }
 
@@ -348,6 +351,15 @@ function adviceOn(error: unknown, code: string | undefined): string | undefined 
   return undefined
 }
 
+/** https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY */
+function adviceOnIndex({ file }: Script, statement: Statement | undefined): string | undefined {
+  const index = statement?.tree?.['IndexStmt'] as { concurrent?: boolean; idxname?: string } | undefined
+  if (!index?.concurrent) return undefined
+  const name =
+    index.idxname === undefined ? 'it' : `it (drop index concurrently if exists ${quoteIdentifier(index.idxname)})`
+  return `Look whether an invalid index was left behind and drop ${name}, mend ${basename(file)}, and run the command again.`
+}
+
 interface ServerFacts {
   readonly code?: string
   readonly detail?: string
@@ -355,8 +367,9 @@ interface ServerFacts {
   readonly position?: number
 }
 
+/** Nothing when the error is one of obs's own: then it is not the server that speaks. */
 function factsOf(error: unknown): ServerFacts {
-  if (typeof error !== 'object' || error === null) return {}
+  if (typeof error !== 'object' || error === null || error instanceof ObsError) return {}
   const text = (key: string) => {
     const value: unknown = Reflect.get(error, key)
     return typeof value === 'string' ? { [key]: value } : {}

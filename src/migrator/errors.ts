@@ -115,6 +115,10 @@ export interface Failure {
   readonly detail?: string
   readonly serverHint?: string
   readonly sqlState?: string
+  /** The code of the error of obs that stopped it, when it was not the server. */
+  readonly reason?: string
+  /** What would have been lost, when that is why it was stopped. */
+  readonly losses?: readonly Loss[]
   /** Number of the statement, from 1. */
   readonly statement?: number
   /** What a person can do about it, when more is known than "mend the file". */

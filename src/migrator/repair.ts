@@ -79,9 +79,7 @@ async function asEvent(
   migration: Migration | undefined,
   finding: Finding,
 ): Promise<HistoryEvent> {
-  if ('nowIs' in finding) {
-    return event(record, finding.nowIs === 'applied' ? 'up' : 'down', 'applied', null, null)
-  }
+  if ('nowIs' in finding) return asSettled(database, record, migration, finding.nowIs)
   const checksums = await statementChecksums(database, record, migration)
   const limit = checksums.length + 1
   if (finding.resumeAt < 1 || finding.resumeAt > limit) {
@@ -93,6 +91,18 @@ async function asEvent(
   }
   const done = checksums.slice(0, finding.resumeAt - 1)
   return event(record, record.direction, 'settled', finding.resumeAt, { done })
+}
+
+/** What is applied now is what the file says now; it may have been mended, or been on its way down. */
+function asSettled(
+  { platform }: Database,
+  record: VersionRecord,
+  migration: Migration | undefined,
+  nowIs: 'applied' | 'reverted',
+): HistoryEvent {
+  const up = nowIs === 'applied' && migration ? chooseScript(migration.up, platform.name) : undefined
+  const { checksum, variant } = up ?? record
+  return event({ ...record, checksum, variant }, nowIs === 'applied' ? 'up' : 'down', 'applied', null, null)
 }
 
 async function statementChecksums(

@@ -164,6 +164,35 @@ describe('a connection that dies in the middle', () => {
   })
 })
 
+it('takes the file as it is now for applied, when a down that broke off was finished upwards by hand', async () => {
+  const db = await testDatabase()
+  const pack = await testPack({
+    '0001_x.up.sql': 'create table one (); create table two ();',
+    '0001_x.down.sql': '-- obs: no-transaction\ndrop table one;\ndrop table toe;',
+  })
+  await migrateUp(db, pack, {}, context)
+  await expect(migrateDown(db, pack, {}, context)).rejects.toMatchObject({ failure: { statement: 2 } })
+  await db.sql`create table one ()`
+  await repairMigration(db, pack, 1, { nowIs: 'applied' }, context)
+  expect(await states(db, pack)).toEqual(['1 applied'])
+  expect((await migrateUp(db, pack, {}, context)).applied).toEqual([])
+})
+
+it('names the invalid index that a failed create index concurrently leaves behind', async () => {
+  const db = await testDatabase()
+  await db.sql`create table pet as select 1 as id from generate_series(1, 2)`
+  const pack = await testPack({ '0001_x.up.sql': 'create unique index concurrently idx_pet_id on pet (id);' })
+  const error = await migrateUp(db, pack, {}, context).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ hint: expect.stringContaining('drop index concurrently if exists "idx_pet_id"') })
+  expect(await db.sql`select indisvalid from pg_index where indexrelid = 'idx_pet_id'::regclass`).toEqual([
+    { indisvalid: false },
+  ])
+  await db.sql`drop index idx_pet_id`
+  await db.sql`delete from pet where ctid = '(0,1)'`
+  await migrateUp(db, pack, {}, context)
+  expect(await states(db, pack)).toEqual(['1 applied'])
+})
+
 it('repairs nothing that is not half done', async () => {
   const db = await testDatabase()
   const pack = await testPack({ '0001_x.up.sql': 'select 1;' })
