@@ -398,7 +398,7 @@ async function checkRunCounts(context: ObservabilityContext): Promise<Observatio
     where r.rows ? name and coalesce(found.rows, 0) <> (r.rows ->> name)::bigint
     order by 1`
   const keys = wrong.map(({ key }) => key)
-  return nothingIn(keys, `${runs.length} runs`, (count) => `${count} counts differ in ${runs.length} runs`)
+  return nothingIn(keys, `recorded runs: ${runs.length}`, (count) => `counts that differ: ${count}`)
 }
 
 interface OwnedSequence {

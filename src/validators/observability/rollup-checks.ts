@@ -138,6 +138,6 @@ async function pendingHours({ session, platform }: ObservabilityContext): Promis
 async function checkRefreshed(context: ObservabilityContext): Promise<Observation> {
   if (context.platform.name === 'timescaledb') return skipped('continuous aggregates keep their own log')
   const pending = await context.once(pendingHours)
-  if (pending.length === 0) return passed('no hour waits')
-  return violated(`${pending.length} hours wait`, pending.length, pending.slice(0, sampleSize))
+  if (pending.length === 0) return passed('hours waiting: 0')
+  return violated(`hours waiting: ${pending.length}`, pending.length, pending.slice(0, sampleSize))
 }
