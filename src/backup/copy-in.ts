@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { RunContext } from '../context.js'
 import { type Session, throwIfAborted } from '../database/connect.js'
+import { copyIn } from '../database/copy-in.js'
 import { quoteQualified } from '../database/quote.js'
 import { columnList } from './inventory.js'
 import type { ManifestTable } from './manifest.js'
@@ -27,6 +27,6 @@ export async function loadTables(
 
 async function loadTable(session: Session, path: string, { schema, name, columns }: ManifestTable): Promise<void> {
   const copy = `copy ${quoteQualified(schema, name)} ${columnList(columns)} from stdin`
-  const target = await session.unsafe(copy).writable()
-  await pipeline(createReadStream(path, { highWaterMark: 256 * 1024 }), createGunzip({ chunkSize: 256 * 1024 }), target)
+  const file = createReadStream(path, { highWaterMark: 256 * 1024 })
+  await copyIn(session, copy, file, createGunzip({ chunkSize: 256 * 1024 }))
 }

@@ -1,21 +1,26 @@
-import type { Readable } from 'node:stream'
+import type { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Session, Sql } from './connect.js'
 
 /**
- * Runs a `COPY … FROM STDIN`, streams `source` into it and returns how many rows the
- * server took.
+ * Runs a `COPY … FROM STDIN`, streams `source` through `transforms` into it and returns
+ * how many rows the server took.
  *
  * The connection is free again once this settles, whichever way it ends. A source that
  * fails ends the COPY, so that the server keeps none of its rows.
  */
-export async function copyIn(sql: Sql | Session, statement: string, source: Readable): Promise<number> {
+export async function copyIn(
+  sql: Sql | Session,
+  statement: string,
+  source: Readable,
+  ...transforms: readonly Transform[]
+): Promise<number> {
   const query = sql.unsafe(statement)
   const target = await query.writable()
   const stop = new AbortController()
   const taken = outcome(query as unknown as Settled)
   taken.catch(() => stop.abort())
-  const failure = await pipeline(source, target, { signal: stop.signal }).then(
+  const failure = await pipeline([source, ...transforms, target], { signal: stop.signal }).then(
     () => undefined,
     (error: unknown) => (stop.signal.aborted ? undefined : { error }),
   )

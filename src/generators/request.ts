@@ -26,6 +26,8 @@ export interface SeedOptions {
    * adds a further run to them, `replace` removes them first.
    */
   readonly mode?: SeedMode
+  /** Milliseconds to wait for a table that somebody else has locked; 15 seconds by default. */
+  readonly lockTimeout?: number
 }
 
 export type SeedMode = 'first' | 'append' | 'replace'
@@ -41,6 +43,7 @@ export interface SeedRequest {
   readonly scale: number
   readonly workspace: string | undefined
   readonly mode: SeedMode
+  readonly lockTimeout: number
 }
 
 const optionsSchema = z.object({
@@ -52,6 +55,7 @@ const optionsSchema = z.object({
   workspace: z.guid('workspace must be a UUID').optional(),
   schema: z.string().default('public'),
   mode: z.enum(['first', 'append', 'replace']).default('first'),
+  lockTimeout: z.int().positive('lockTimeout must be at least 1').default(15_000),
 })
 
 /** @throws UsageError naming every option that cannot be used. */

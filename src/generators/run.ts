@@ -27,7 +27,7 @@ export interface TableCount {
 /** Loads a run in the open transaction; whoever opened it commits or rolls back all of it. */
 export async function loadRun(session: Session, request: SeedRequest, context: RunContext): Promise<Run> {
   const { generators, schema, mode } = request
-  await prepareTransaction(session, schema)
+  await prepareTransaction(session, request)
   await checkSchema(session, generators, schema)
   const workspace = request.workspace ?? (await chooseWorkspace(session, generators, schema))
   const runs = await readRuns(session, generators.name, workspace)
@@ -56,12 +56,9 @@ export async function loadRun(session: Session, request: SeedRequest, context: R
 
 const nothingRemoved: Removal = { removed: {}, whole: [] }
 
-/** How long to wait for a table that somebody else holds. */
-const lockTimeout = '15s'
-
-async function prepareTransaction(session: Session, schema: string): Promise<void> {
+async function prepareTransaction(session: Session, { schema, lockTimeout }: SeedRequest): Promise<void> {
   await session.unsafe(`
-    set local lock_timeout to '${lockTimeout}';
+    set local lock_timeout to ${lockTimeout};
     set local statement_timeout to 0;
     set local idle_in_transaction_session_timeout to 0;
     set local timezone to 'UTC';

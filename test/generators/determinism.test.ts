@@ -1,10 +1,15 @@
-import { describe, expect, it } from 'vitest'
-import { testDatabase } from '../support/database.js'
-import { contents, migrated, seedSmall } from './seeding.js'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { contents, seedSmall, small, templates } from './seeding.js'
+
+let databases: Awaited<ReturnType<typeof templates>>
+beforeAll(async () => {
+  databases = await templates()
+})
+afterAll(() => databases.drop())
 
 describe('two databases', () => {
   it('that get the same seed hold the same to the byte, ids and times of creation included', async () => {
-    const [one, other] = [await migrated(await testDatabase()), await migrated(await testDatabase())]
+    const [one, other] = [await databases.migrated(), await databases.migrated()]
     const results = [await seedSmall(one), await seedSmall(other)]
     expect(await contents(other.sql)).toEqual(await contents(one.sql))
     const [first, second] = results.map(({ duration_ms, rows_per_second, ...rest }) => rest)
@@ -12,7 +17,7 @@ describe('two databases', () => {
   })
 
   it('that get another seed differ in every table that a seed decides', async () => {
-    const [one, other] = [await migrated(await testDatabase()), await migrated(await testDatabase())]
+    const [one, other] = [await databases.migrated(), await databases.migrated()]
     await seedSmall(one, { scale: 0.01, days: 2 })
     await seedSmall(other, { scale: 0.01, days: 2, seed: 43 })
     const [first, second] = [await contents(one.sql), await contents(other.sql)]
@@ -23,7 +28,7 @@ describe('two databases', () => {
 })
 
 it('gives the same rows whatever the time zone and style of dates of the database', async () => {
-  const [plain, exotic] = [await migrated(await testDatabase()), await migrated(await testDatabase())]
+  const [plain, exotic] = [await databases.migrated(), await databases.migrated()]
   const { database } = exotic.address
   await exotic.sql.unsafe(`alter database ${database} set timezone to 'Pacific/Kiritimati'`)
   await exotic.sql.unsafe(`alter database ${database} set datestyle to 'SQL, DMY'`)

@@ -1,16 +1,22 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { quietContext, type RunContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
 import { type Sql, withDatabase, withSession } from '../../src/database/connect.js'
 import { Secret } from '../../src/secret.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
-import { contents, count, migrated, seedSmall } from './seeding.js'
+import { contents, count, seedSmall, templates } from './seeding.js'
 
 let database: TestDatabase
 let sql: Sql
 
+let databases: Awaited<ReturnType<typeof templates>>
+beforeAll(async () => {
+  databases = await templates()
+})
+afterAll(() => databases.drop())
+
 beforeEach(async () => {
-  database = await migrated(await testDatabase())
+  database = await databases.migrated()
   sql = database.sql
 })
 
@@ -69,7 +75,8 @@ describe('a run that does not finish', () => {
   })
 
   it('keeps the earlier runs when their replacement fails', async () => {
-    await seedSmall(database)
+    database = await databases.seeded()
+    sql = database.sql
     await sql`alter table evaluations add constraint passing check (score < 0) not valid`
     const before = await everything()
     await expect(seedSmall(database, { seed: 7, mode: 'replace' })).rejects.toMatchObject({ code: 'seed_failed' })
@@ -133,7 +140,7 @@ describe('a run that cannot begin', () => {
   it('does not wait for ever for a table that somebody holds', async () => {
     await withSession(sql, async (session) => {
       await session.unsafe('begin; lock table evaluations in access exclusive mode')
-      const run = seedSmall(database)
+      const run = seedSmall(database, { lockTimeout: 200 })
       await expect(run).rejects.toMatchObject({ code: 'lock_timeout', exitCode: 4 })
       await session.unsafe('rollback')
     })

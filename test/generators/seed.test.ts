@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pricesPerThousand, priceTable } from '../../src/generators/observability/prices.js'
 import type { SeedResult } from '../../src/generators/seed.js'
 import { openTestDatabase, type TestDatabase } from '../support/database.js'
-import { asOf, count, differences, migrated, rawRollup, rollup, seedSmall, workspace } from './seeding.js'
+import { installObservability } from '../support/observability.js'
+import { asOf, count, differences, rawRollup, rollup, seedSmall, workspace } from './seeding.js'
 import { chiSquare, chiSquareLimit, ksDistance, normalCdf } from './theory.js'
 
 let database: TestDatabase & { close(): Promise<void> }
@@ -11,7 +12,8 @@ const steps: string[] = []
 const progress: { done: number; total: number | undefined }[] = []
 
 beforeAll(async () => {
-  database = await migrated(await openTestDatabase())
+  database = await openTestDatabase()
+  await installObservability(database.sql)
   result = await seedSmall(
     database,
     { days: 28, scale: 0.08 },

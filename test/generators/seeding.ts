@@ -2,6 +2,7 @@ import { quietContext, type RunContext } from '../../src/context.js'
 import type { Database, Sql } from '../../src/database/connect.js'
 import { observability } from '../../src/generators/observability/pack.js'
 import { type SeedOptions, type SeedResult, seed } from '../../src/generators/seed.js'
+import { testDatabase, testTemplate } from '../support/database.js'
 import { installObservability } from '../support/observability.js'
 
 export const workspace = observability.demoWorkspace
@@ -16,10 +17,22 @@ export function seedSmall(
   return seed(database, { generators: observability, days: 14, scale: 0.04, asOf, ...options }, context)
 }
 
-export async function migrated<T extends Database>(database: T): Promise<T> {
-  await installObservability(database.sql)
-  return database
+/** Databases to copy: at the newest schema, and the same with a small run in it. */
+export async function templates() {
+  const migrated = await testTemplate(({ sql }) => installObservability(sql))
+  const seeded = await testTemplate(async (database) => {
+    await installObservability(database.sql)
+    await seedSmall(database, small)
+  })
+  const drop = async () => {
+    await migrated.drop()
+    await seeded.drop()
+  }
+  return { migrated: () => testDatabase(migrated.name), seeded: () => testDatabase(seeded.name), drop }
 }
+
+/** The run in the seeded template: about a thousand traces. */
+export const small = { days: 14, scale: 0.01 }
 
 /** Every table a run writes, with what it holds down to the byte, row by row in the order of the key given. */
 export async function contents(sql: Sql): Promise<Record<string, string>> {
