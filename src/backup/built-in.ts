@@ -23,11 +23,11 @@ export async function dumpBuiltIn(job: DumpJob, context: RunContext): Promise<Du
   const { archive, database, inventory, snapshot } = job
   await refuseWhatWouldBeLost(snapshot.session)
   await lockTables(snapshot.session, inventory.tables)
-  context.progress.step('Backing up definitions')
+  context.progress.step('backing up definitions')
   const definitions = await dumpDefinitions(job, context)
   const pre = await archive.write(preDataName, definitions.pre)
   const post = await archive.write(postDataName, definitions.post)
-  context.progress.step('Backing up rows')
+  context.progress.step('backing up rows')
   const tables = await copyTables({ sql: database.sql, session: snapshot.session }, inventory.tables, archive, context)
   const sequences = await readSequences(snapshot.session)
   const script = await archive.write(restoreName, restoreScript(tables, sequences))

@@ -26,7 +26,7 @@ export async function checkRestored(
   platform: Platform,
   context: RunContext,
 ): Promise<void> {
-  context.progress.step('Checking what was restored')
+  context.progress.step('checking what was restored')
   const differences = [
     ...(await rowDifferences(sql, restored.manifest, context)),
     ...(await objectDifferences(sql, restored, platform, context)),

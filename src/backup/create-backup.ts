@@ -139,7 +139,7 @@ async function write(job: Job, context: RunContext): Promise<BackupResult> {
   const lines = await readCatalog(snapshot.session, inventory.schemas)
   const catalog = await archive.write(catalogName, `${JSON.stringify(lines, null, 1)}\n`)
   const files = [...dump.files, catalog]
-  context.progress.step('Checking the backup')
+  context.progress.step('checking the backup')
   await verifyFiles(archive.folder, files)
   const manifest = describe(job, dump, { files, catalogHash: catalogHash(lines), started })
   const path = await archive.finish(manifest)

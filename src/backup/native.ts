@@ -24,13 +24,13 @@ export async function dumpNative(job: DumpJob, pgDump: NativeTool, context: RunC
   const pgRestore = await findPgRestore(pgDump)
   const path = join(archive.folder, archiveName)
   const args = ['--format=custom', '--no-password', `--snapshot=${snapshot.name}`, `--file=${path}`]
-  context.progress.step(`Backing up with pg_dump ${pgDump.version}`)
+  context.progress.step(`backing up with pg_dump ${pgDump.version}`)
   await runTool(pgDump, args, database.address, context)
   const file = await archive.adopt(archiveName)
   const contents = await runTool(pgRestore, ['--list', path], undefined, context)
   const list = await archive.write(contentsName, contents)
   const definitions = await readDefinitions(pgRestore, path, context)
-  context.progress.step('Counting rows')
+  context.progress.step('counting rows')
   const tables = await countRows(snapshot.session, inventory.tables, context)
   return {
     files: [file, list],

@@ -46,7 +46,7 @@ export interface RestoreResult {
 export async function restoreBackup(options: RestoreOptions, context: RunContext): Promise<RestoreResult> {
   const started = performance.now()
   const { progress, signal } = context
-  progress.step('Checking the backup')
+  progress.step('checking the backup')
   const { path, manifest } = await verifyBackup(options.directory, options.id)
   const plan = await planRestore(path, manifest, options, context)
   try {
@@ -85,7 +85,7 @@ async function fill(plan: RestorePlan, database: Database, context: RunContext):
     await fillNative(plan, database, context)
     await checkRestored(database.sql, plan, database.platform, context)
   }
-  context.progress.step('Updating statistics')
+  context.progress.step('updating statistics')
   await database.sql.unsafe('analyze')
 }
 

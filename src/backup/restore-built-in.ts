@@ -14,13 +14,13 @@ type BuiltInPlan = Extract<RestorePlan, { engine: 'built-in' }>
 export async function fillBuiltIn(plan: BuiltInPlan, { sql, platform }: Database, context: RunContext): Promise<void> {
   await withSession(sql, (session) =>
     withTransaction(session, async () => {
-      context.progress.step('Restoring definitions')
+      context.progress.step('restoring definitions')
       await runStatements(session, plan.preData, platform.serverVersion, context)
-      context.progress.step('Restoring rows')
+      context.progress.step('restoring rows')
       await applyCopySettings(session)
       await loadTables(session, plan.folder, plan.manifest.tables, context)
       for (const sequence of plan.manifest.sequences) await session.unsafe(setvalStatement(sequence))
-      context.progress.step('Restoring indexes and constraints')
+      context.progress.step('restoring indexes and constraints')
       await runStatements(session, plan.postData, platform.serverVersion, context)
       await checkRestored(session, plan, platform, context)
     }),

@@ -10,7 +10,7 @@ type NativePlan = Extract<RestorePlan, { engine: 'native' }>
 
 /** Has pg_restore bring the archive back in one transaction. */
 export async function fillNative(plan: NativePlan, database: Database, context: RunContext): Promise<void> {
-  context.progress.step(`Restoring with pg_restore ${plan.pgRestore.version}`)
+  context.progress.step(`restoring with pg_restore ${plan.pgRestore.version}`)
   const restore = () => runPgRestore(plan, database, context)
   await ('timescaledb' in plan.manifest.extensions ? bracketed(plan, database, restore) : restore())
 }

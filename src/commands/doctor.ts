@@ -43,7 +43,7 @@ Exits 1 when something is found that keeps obs from working.`,
 async function runDoctor(invocation: Invocation<object>): Promise<void> {
   const { settings, terminal, style, context } = invocation
   const embedded = settings.target.kind === 'embedded'
-  context.progress.step('Looking around')
+  context.progress.step('looking around')
   const findings = [
     examineNode(),
     ok('configuration', settings.configFile ?? 'no configuration file: defaults and environment'),

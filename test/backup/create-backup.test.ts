@@ -87,7 +87,7 @@ describe('createBackup', () => {
   it('leaves nothing behind when it is interrupted while pg_dump runs', async () => {
     const source = await bulkyDatabase()
     const directory = await backupDirectory()
-    const run = createBackup(source, { directory, engine: builtIn }, abortedAt('Backing up definitions'))
+    const run = createBackup(source, { directory, engine: builtIn }, abortedAt('backing up definitions'))
     await expect(run).rejects.toMatchObject({ code: 'interrupted' })
     expect(await readdir(directory)).toEqual([])
   })

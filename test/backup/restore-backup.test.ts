@@ -177,7 +177,7 @@ describe('restoreBackup', () => {
     await target.sql.unsafe(`drop owned by ${role}`)
   })
 
-  it.each(['Restoring rows', 'Restoring indexes and constraints', 'Checking what was restored'])(
+  it.each(['restoring rows', 'restoring indexes and constraints', 'checking what was restored'])(
     'leaves no database behind when it is interrupted at: %s',
     async (step) => {
       const { directory, backup } = shared
@@ -194,7 +194,7 @@ describe('restoreBackup', () => {
   it('leaves an empty target empty when it is interrupted', async () => {
     const { directory, backup } = shared
     const target = await testDatabase()
-    const restore = restoreBackup({ directory, id: backup.id, to: target.address }, abortedAt('Restoring rows'))
+    const restore = restoreBackup({ directory, id: backup.id, to: target.address }, abortedAt('restoring rows'))
     await expect(restore).rejects.toMatchObject({ code: 'interrupted' })
     await withDatabase(target.address, quietContext(), async ({ sql }) => {
       expect(await readCatalog(sql, ['public', 'obs'])).toEqual([])

@@ -25,7 +25,7 @@ Exits 1 and names every file that is missing, changed, shorter, longer or added.
     .action(
       action<Options, [string]>(async ({ options, settings, style, context, answer }, id) => {
         const directory = options.directory === undefined ? settings.backups : resolve(options.directory)
-        context.progress.step('Checking the backup')
+        context.progress.step('checking the backup')
         const { manifest, ...result } = await verifyBackup(directory, id)
         answer({
           json: { ...result, engine: manifest.engine, rows: manifest.rows, created_at: manifest.created_at },

@@ -66,7 +66,7 @@ async function relocate(layout: Layout, user: ServerUser, context: RunContext): 
   await mkdir(dirname(home), { recursive: true })
   await chmod(dirname(home), 0o711)
   await writeFile(layout.pointer, `${home}\n`)
-  context.progress.step(`Keeping the embedded server in ${home}, because ${user.name} cannot reach ${layout.state}`)
+  context.progress.step(`keeping the embedded server in ${home}, because ${user.name} cannot reach ${layout.state}`)
   return layoutAt(layout.state, home)
 }
 

@@ -97,7 +97,7 @@ async function copyBinaries(
   const copied = { ...binaries, folder: join(name, 'native') }
   if (existsSync(copied.folder)) return copied
   const reader = user ? `${user.name}, who runs the server, cannot use it` : 'it lacks library links'
-  context.progress.step(`Copying PostgreSQL to ${place}, because ${reader} in ${binaries.folder}`)
+  context.progress.step(`copying PostgreSQL to ${place}, because ${reader} in ${binaries.folder}`)
   const partial = `${name}.partial-${process.pid}`
   try {
     await mkdir(partial, { mode: 0o755 })

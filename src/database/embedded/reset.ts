@@ -25,7 +25,7 @@ export async function resetServer(stateDirectory: string, context: RunContext): 
   const layout = await readLayout(stateDirectory)
   const existed = existsSync(layout.home)
   if (existed) {
-    context.progress.step('Deleting the data of the embedded PostgreSQL server')
+    context.progress.step('deleting the data of the embedded PostgreSQL server')
     await rename(layout.home, `${layout.home}.discarded-${randomBytes(4).toString('hex')}`)
   }
   await removeLeftovers(layout.home)

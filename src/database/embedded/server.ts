@@ -52,10 +52,10 @@ export async function runningServer(stateDirectory: string): Promise<ServerAddre
 async function makeAndLaunch(stateDirectory: string, context: RunContext): Promise<void> {
   const host = await prepareHost(stateDirectory, context)
   if (!existsSync(host.layout.data)) {
-    context.progress.step(`Creating an embedded PostgreSQL ${host.binaries.version} server in ${host.layout.home}`)
+    context.progress.step(`creating an embedded PostgreSQL ${host.binaries.version} server in ${host.layout.home}`)
     await initialize(host, context)
   }
-  context.progress.step('Starting the embedded PostgreSQL server')
+  context.progress.step('starting the embedded PostgreSQL server')
   await launch(host, context)
   const postmaster = await readPostmaster(host.layout)
   if (postmaster.state === 'ready') await ensureDatabase(await addressOf(host.layout, postmaster), context)

@@ -23,7 +23,7 @@ export async function stopServer(stateDirectory: string, context: RunContext = q
   const layout = await readLayout(stateDirectory)
   const postmaster = await readPostmaster(layout)
   if (postmaster.state === 'stopped' || postmaster.state === 'stale') return false
-  context.progress.step('Stopping the embedded PostgreSQL server')
+  context.progress.step('stopping the embedded PostgreSQL server')
   await requestFastShutdown(postmaster.pid, layout)
   await waitUntilGone(postmaster.pid, layout, context.signal)
   if (dirname(layout.socket) !== layout.home) await rmdir(layout.socket).catch(() => undefined)

@@ -116,7 +116,7 @@ describe.runIf(isRoot)('a checkout below a private home', () => {
     const copied = await runnableBinaries(binaries, user, folder, listening(said), [place])
     expect(copied.folder).toMatch(/place\/postgresql-18\.\d+-[0-9a-f]{12}\/native$/)
     expect(await runnableBinaries(binaries, user, folder, listening(said), [place])).toEqual(copied)
-    expect(said).toEqual([expect.stringMatching(/^Copying PostgreSQL to .*place, because .* cannot use it in /)])
+    expect(said).toEqual([expect.stringMatching(/^copying PostgreSQL to .*place, because .* cannot use it in /)])
     const { stdout } = await promisify(execFile)('find', [
       place,
       '-not',
