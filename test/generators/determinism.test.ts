@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { contents, seedSmall, small, templates } from './seeding.js'
+import { contents, seedSmall, templates } from './seeding.js'
 
 let databases: Awaited<ReturnType<typeof templates>>
 beforeAll(async () => {

@@ -89,9 +89,9 @@ describe('a workspace that was seeded', () => {
     for (let i = 0; i < 2; i++) {
       const again = await seedSmall(database, { ...small, mode: 'replace' })
       expect(again.run_id).toBe(first.run_id)
-      expect(again.replaced['traces']).toBefirst.traces
+      expect(again.replaced['traces']).toBe(first.traces)
     }
-    expect(await count(sql, 'traces')).toBefirst.traces
+    expect(await count(sql, 'traces')).toBe(first.traces)
     const partitions = await sql<{ name: string }[]>`
       select inhrelid::regclass::text as name from pg_inherits where inhparent = 'traces'::regclass order by 1`
     expect(partitions.map(({ name }) => name)).toEqual(['traces_default', 'traces_y2026m10', 'traces_y2026m11'])
