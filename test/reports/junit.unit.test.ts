@@ -56,6 +56,7 @@ describe('the JUnit report', () => {
         const root = parseXml(junitReport(result(checks)))
         expect(root.attributes['tests']).toBe(String(checks.length))
       }),
+      { numRuns: 40 },
     )
   })
 
