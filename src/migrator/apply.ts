@@ -99,7 +99,7 @@ async function applyInTransaction(
     const receipt = await atStep(step.script, () => comparePreserved(session, preservation, snapshots, allowance))
     throwIfAborted(context.signal)
     await session`reset role`
-    await recordEvent(session, run.facts, finished(run, step, started, receipt))
+    await atStep(step.script, () => recordEvent(session, run.facts, finished(run, step, started, receipt)))
     return receipt
   })
 }
@@ -214,7 +214,8 @@ async function applyStatementwise(
     context.progress.advance(number, total, 'statements')
   }
   await atNumber(total + 1, () => runVerify(session, step))
-  const receipt: PreservationReceipt = { mode: 'off', tables: [] }
+  const untouched = touched(step).length === 0
+  const receipt: PreservationReceipt = { mode: untouched ? run.preserve : 'off', tables: [] }
   await session`reset role`
   await recordEvent(session, run.facts, finished(run, step, started, receipt))
   return receipt
@@ -307,7 +308,7 @@ async function recordFailure(
  * https://www.postgresql.org/docs/current/errcodes-appendix.html (classes 08 and 57P)
  */
 function hadNoEffect({ sqlState, statement }: Failure): boolean {
-  return statement !== undefined && (sqlState === undefined || !/^(08|57P)/.test(sqlState))
+  return statement !== undefined && (sqlState === undefined || !connectionLost.test(sqlState))
 }
 
 /** Leaves nothing of a migration in the session for the next one, except the migration lock. */
@@ -340,6 +341,9 @@ function failureOf(error: unknown, script: Script, statement: Statement | undefi
   }
 }
 
+/** SQLSTATE classes and the codes of the driver and of the socket. */
+const connectionLost = /^(08|57P|CONNECTION_|ECONN|EPIPE)/
+
 function adviceOn(error: unknown, code: string | undefined): string | undefined {
   if (error instanceof PreservationError) return `${error.hint} Nothing of this migration was kept.`
   if (error instanceof ObsError) return error.hint
@@ -347,6 +351,8 @@ function adviceOn(error: unknown, code: string | undefined): string | undefined 
     return 'Begin the file with -- obs: no-transaction, because the server refuses this statement in a transaction.'
   if (code === '55P03')
     return 'Run it again when the sessions that use the table are done, or wait longer with --ddl-lock-timeout.'
+  if (code !== undefined && connectionLost.test(code))
+    return 'Check the server, then run obs migrate status to see where the database stands.'
   if (code === '42501') return 'Grant the right to the role, or connect as one that has it, and run the command again.'
   return undefined
 }

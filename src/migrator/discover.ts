@@ -132,9 +132,11 @@ async function readScript(folder: string, of: SqlName, problems: Problem[]): Pro
 
 async function read(folder: string, name: string, variant: PlatformName | null, problems: Problem[]): Promise<Script> {
   const file = join(folder, name)
-  const bytes = await readFile(file)
-  const text = decode(bytes)
-  if (text === undefined) problems.push({ message: `${name}: the file is not UTF-8 text` })
+  const bytes = await readFile(file).catch((error: Error) => {
+    problems.push({ message: `${name}: ${error.message}` })
+  })
+  const text = bytes && decode(bytes)
+  if (bytes && text === undefined) problems.push({ message: `${name}: the file is not UTF-8 text` })
   const content = text ?? ''
   const parsed = parseDirectives(file, content)
   problems.push(...parsed.problems)

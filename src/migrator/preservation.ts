@@ -362,7 +362,8 @@ export function summarise(
     mode,
     tables: list,
     rows: list.reduce((sum, table) => sum + table.rows, 0),
-    values_identical: mode === 'hashes' && list.every((table) => table.identical),
+    values_identical:
+      mode === 'hashes' && receipts.every((one) => one.mode === 'hashes') && list.every((table) => table.identical),
     dropped: relevant.flatMap((one) => one.dropped),
   }
 }

@@ -11,6 +11,7 @@ import { discover } from './discover.js'
 import {
   DirtyHistoryError,
   interruptedRun,
+  LockTimeoutError,
   MigrationFailedError,
   type RunState,
   UnfinishedMigrationError,
@@ -73,10 +74,10 @@ export async function runMigrations(
 ): Promise<RunResult> {
   const started = performance.now()
   refuseOwnSchema(pack)
-  const steps = await planUnlocked(database, pack, plan)
+  const steps = await planUnlocked(database, pack, plan, options)
   const elapsed = () => Math.round(performance.now() - started)
   const nothing = { done: [], planned: [], backup: null, preservation: summarise('hashes', [], new Set()) }
-  if (options.dryRun) return { ...nothing, planned: (steps ?? []).map(asPlanned), durationMs: elapsed() }
+  if (options.dryRun && steps) return { ...nothing, planned: steps.map(asPlanned), durationMs: elapsed() }
   if (steps?.length === 0) return { ...nothing, durationMs: elapsed() }
 
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
@@ -91,18 +92,23 @@ export async function runMigrations(
 /**
  * The plan as it looks before the lock is taken, or undefined when a migration is half
  * done because another run is in the middle of it: only the lock can tell.
+ *
+ * @throws LockTimeoutError in that case when it is a dry run, which takes no lock.
  */
 async function planUnlocked(
   database: Database,
   pack: Pack,
   plan: (situation: Situation) => readonly Step[],
+  { dryRun }: RunOptions,
 ): Promise<readonly PreparedStep[] | undefined> {
   try {
     return await prepareSteps(database, plan(await readSituation(database, pack)))
   } catch (error) {
     const halfDone = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
-    if (halfDone && (await migrationLockHolder(database.sql, pack.schema))) return undefined
-    throw error
+    const holder = halfDone && (await migrationLockHolder(database.sql, pack.schema))
+    if (!holder) throw error
+    if (dryRun) throw new LockTimeoutError(holder, 0)
+    return undefined
   }
 }
 

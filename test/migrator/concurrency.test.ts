@@ -53,6 +53,19 @@ it('waits for a statement-by-statement migration of another run instead of calli
   expect((await first).applied).toHaveLength(1)
 })
 
+it('says in a dry run that another run is at it, rather than that nothing is pending', async () => {
+  const db = await testDatabase()
+  const pack = await testPack({
+    '0001_pet.up.sql': '-- obs: no-transaction\ncreate table pet ();\nselect pg_sleep(1);',
+  })
+  const run = withDatabase(db.address, context, (mine) => migrateUp(mine, pack, {}, context))
+  await expect
+    .poll(() => db.sql`select from pg_class where relname = 'pet'`.then((rows) => rows.length), { timeout: 10_000 })
+    .toBe(1)
+  await expect(migrateUp(db, pack, { dryRun: true }, context)).rejects.toMatchObject({ code: 'lock_timeout' })
+  await run
+})
+
 it('gives up with exit code 4 and names the holder, having changed nothing', async () => {
   const db = await testDatabase()
   const pack = await testPack({ '0001_pet.up.sql': 'create table pet ();' })

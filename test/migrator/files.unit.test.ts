@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checksum } from '../../src/migrator/checksum.js'
 import { nextVersion } from '../../src/migrator/create.js'
@@ -50,6 +52,15 @@ describe('a folder', () => {
     expect(problems.join('\n')).toContain('did you mean "changes"')
     expect(problems.join('\n')).toContain('there is no 0002_b.up.sql')
     expect(problems.join('\n')).toContain('0004_d.js: it exports no function up')
+  })
+
+  it('names a file that cannot be read', async () => {
+    const pack = await testPack({ '0001_a.up.sql': 'select 1' })
+    await symlink('nowhere', join(pack.migrations, '0002_b.up.sql'))
+    await expect(discover(pack.migrations)).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining('0002_b.up.sql: ENOENT'),
+    })
   })
 
   it.each([

@@ -421,6 +421,30 @@ it('leaves nothing behind when the role may not create anything', async () => {
   }
 })
 
+it('says that a right is missing, not that the file is wrong, when the history takes no row', async () => {
+  const db = await testDatabase()
+  const role = `${db.address.database}_newcomer`
+  await onServer((sql) => sql.unsafe(`create role ${role} login password 'comes'`))
+  try {
+    const pack = await testPack({ '0001_pet.up.sql': 'select 1;', '0002_toy.up.sql': 'select 2;' })
+    await migrateUp(db, pack, { to: 1 }, context)
+    await db.sql.unsafe(`grant usage on schema obs to ${role}; grant select on obs.migration_history to ${role}`)
+    const { Secret } = await import('../../src/secret.js')
+    const run = withDatabase({ ...db.address, user: role, password: new Secret('comes') }, context, (newcomer) =>
+      migrateUp(newcomer, pack, {}, context),
+    )
+    await expect(run).rejects.toMatchObject({
+      migration: '0002_toy',
+      failure: { sqlState: '42501' },
+      hint: expect.stringContaining('Grant the right'),
+    })
+    expect(await states(db, pack)).toEqual(['1 applied', '2 pending'])
+  } finally {
+    await db.sql.unsafe(`drop owned by ${role}`)
+    await onServer((sql) => sql.unsafe(`drop role ${role}`))
+  }
+})
+
 it('rolls the running migration back when it is interrupted, and says what stayed', async () => {
   const db = await testDatabase()
   const pack = await testPack({
