@@ -1,8 +1,6 @@
-const counts = new Intl.NumberFormat('en-US')
-
 /** `1234567` as `1,234,567`. */
 export function formatCount(count: number | bigint): string {
-  return counts.format(count)
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** Milliseconds as people say them: `840 ms`, `3.2 s`, `4 min 05 s`. */

@@ -1,11 +1,9 @@
 import type { Logger } from 'pino'
-import type { logFormats, logLevels } from '../config-file.js'
-
-export type { Logger } from 'pino'
+import type { LogLevel, logFormats } from '../config-file.js'
 
 /** A pino logger on stderr: readable lines for people, one JSON object a line for machines. */
 export async function createLogger(
-  level: (typeof logLevels)[number],
+  level: LogLevel,
   format: (typeof logFormats)[number],
   color: boolean,
 ): Promise<Logger> {

@@ -1,6 +1,7 @@
+import type { LogLevel } from '../config-file.js'
 import type { Progress } from '../context.js'
 import { formatCount, formatDuration } from './format.js'
-import type { Style } from './style.js'
+import { createStyle, type Style } from './style.js'
 import type { Terminal } from './terminal.js'
 
 /** A progress display that has to be told when the work is over. */
@@ -11,13 +12,31 @@ export interface ProgressDisplay extends Progress {
   fail(): void
 }
 
-/** Shows progress on stderr: a spinner where a line can be redrawn, else one plain line a step. */
-export async function createProgress(terminal: Terminal, style: Style, quiet: boolean): Promise<ProgressDisplay> {
-  if (quiet) return { ...silent, warn: (text) => writeLine(style.notice(`warning: ${text}`)) }
-  return terminal.interactive ? spinnerProgress(style) : plainProgress(style)
+/** Takes one line at a time; a pino logger is one. */
+export interface Log {
+  info(text: string): void
+  warn(text: string): void
+}
+
+/**
+ * Shows progress on stderr: a spinner where a line can be redrawn, else one plain line a step.
+ *
+ * With a `log` the lines go there. Levels above `info` hide the steps, those above `warn` the warnings.
+ */
+export async function createProgress(terminal: Terminal, level: LogLevel, log?: Log): Promise<ProgressDisplay> {
+  if (log) return lineProgress(log)
+  if (level === 'error' || level === 'silent') return silent
+  const style = createStyle(terminal.errorColor)
+  const lines = plainLog(style)
+  if (level === 'warn') return { ...silent, warn: lines.warn }
+  return terminal.interactive ? spinnerProgress(style, lines) : lineProgress(lines)
 }
 
 const silent: ProgressDisplay = { step() {}, advance() {}, warn() {}, done() {}, fail() {} }
+
+function plainLog(style: Style): Log {
+  return { info: writeLine, warn: (text) => writeLine(style.notice(`warning: ${text}`)) }
+}
 
 /** Rows, rate and time left of a step, from the moments it is told about. */
 class Meter {
@@ -33,7 +52,7 @@ class Meter {
   }
 }
 
-async function spinnerProgress(style: Style): Promise<ProgressDisplay> {
+async function spinnerProgress(style: Style, lines: Log): Promise<ProgressDisplay> {
   const { default: ora } = await import('ora')
   const spinner = ora({ stream: process.stderr, discardStdin: false })
   let title = ''
@@ -55,7 +74,7 @@ async function spinnerProgress(style: Style): Promise<ProgressDisplay> {
     warn(text) {
       const spinning = spinner.isSpinning
       spinner.clear()
-      writeLine(style.notice(`warning: ${text}`))
+      lines.warn(text)
       if (spinning) spinner.render()
     },
     done: finish,
@@ -69,12 +88,12 @@ async function spinnerProgress(style: Style): Promise<ProgressDisplay> {
 const plainInterval = 5000
 
 /** One line a step, written when it is over, so that it can say how long it took. */
-function plainProgress(style: Style): ProgressDisplay {
+function lineProgress(log: Log): ProgressDisplay {
   let title = ''
   let meter = new Meter()
   let lastLine = performance.now()
   const finish = () => {
-    if (title) writeLine(`${title} (${formatDuration(performance.now() - meter.started)})`)
+    if (title) log.info(`${title} (${formatDuration(performance.now() - meter.started)})`)
     title = ''
   }
   return {
@@ -87,14 +106,14 @@ function plainProgress(style: Style): ProgressDisplay {
     advance(done, total, unit) {
       if (performance.now() - lastLine < plainInterval) return
       lastLine = performance.now()
-      writeLine(`${title}: ${meter.describe(done, total, unit)}`)
+      log.info(`${title}: ${meter.describe(done, total, unit)}`)
     },
     warn(text) {
-      writeLine(style.notice(`warning: ${text}`))
+      log.warn(text)
     },
     done: finish,
     fail() {
-      if (title) writeLine(`${title}: stopped after ${formatDuration(performance.now() - meter.started)}`)
+      if (title) log.info(`${title}: stopped after ${formatDuration(performance.now() - meter.started)}`)
       title = ''
     },
   }

@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import type { LogLevel } from '../../src/config-file.js'
+import { createProgress, type Log } from '../../src/terminal/progress.js'
+
+const terminal = { interactive: false, canAsk: false, color: true, errorColor: false, width: 80 }
+let written: string
+
+beforeEach(() => {
+  written = ''
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    written += text
+    return true
+  })
+})
+
+afterEach(() => vi.restoreAllMocks())
+
+async function run(level: LogLevel, log?: Log): Promise<string> {
+  const progress = await createProgress(terminal, level, log)
+  progress.step('digging')
+  progress.warn('a stone')
+  progress.done()
+  return written
+}
+
+it('writes a step when it is over, and a warning at once, without the colour of stdout', async () => {
+  expect(await run('info')).toMatch(/^warning: a stone\ndigging \(\d+ ms\)\n$/)
+})
+
+it.each([
+  ['warn', 'warning: a stone\n'],
+  ['error', ''],
+  ['silent', ''],
+] as const)('says no more than the level %s asks for', async (level, expected) => {
+  expect(await run(level)).toBe(expected)
+})
+
+it('speaks to a log instead when it is given one', async () => {
+  const lines: string[] = []
+  const log = { info: (text: string) => lines.push(`info ${text}`), warn: (text: string) => lines.push(`warn ${text}`) }
+  expect(await run('info', log)).toBe('')
+  expect(lines).toEqual(['warn a stone', expect.stringMatching(/^info digging \(\d+ ms\)$/)])
+})
