@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   chmod,
   chown,
@@ -61,16 +62,30 @@ export async function launch(host: Host, context: RunContext, choose = choosePor
  * process by now: PostgreSQL would take that process for a running server.
  *
  * The file is set aside first and looked at again, because another command may have
- * started a server since we judged it.
+ * started a server since we judged it. When it is gone by then, another command was first.
  */
 async function removeStalePidFile(layout: Layout): Promise<void> {
   const judged = await readPostmaster(layout)
   if (judged.state !== 'stale') return
-  const [path, aside] = [join(layout.data, 'postmaster.pid'), join(layout.data, `postmaster.stale-${process.pid}`)]
-  await rename(path, aside)
+  const [path, aside] = [
+    join(layout.data, 'postmaster.pid'),
+    join(layout.data, `postmaster.stale-${randomBytes(4).toString('hex')}`),
+  ]
+  if (!(await setAside(path, aside))) return
   const moved = parsePidFile(await readFile(aside, 'utf8'))
   if (moved === undefined || moved.pid === judged.pid) return unlink(aside)
   await rename(aside, path)
+}
+
+/** Whether there was something to set aside. */
+async function setAside(path: string, aside: string): Promise<boolean> {
+  try {
+    await rename(path, aside)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
+  }
 }
 
 /**
@@ -91,7 +106,7 @@ async function removeStaleSockets({ socket, data }: Layout): Promise<void> {
 async function prepareFiles(host: Host, context: RunContext): Promise<void> {
   const { layout, user } = host
   const socket = await prepareSocketFolder(layout, user, context)
-  const partial = `${layout.configuration}.${process.pid}`
+  const partial = `${layout.configuration}.${randomBytes(4).toString('hex')}`
   await writeFile(partial, renderConfiguration(socket), { mode: 0o644 })
   await rename(partial, layout.configuration)
   await rotateLog(layout.log)
@@ -129,8 +144,7 @@ async function makeSharedFolder(folder: string, user: ServerUser | undefined): P
 }
 
 async function rotateLog(log: string): Promise<void> {
-  const size = await logSize(log)
-  if (size > longestLog) await rename(log, `${log}.1`)
+  if ((await logSize(log)) > longestLog) await setAside(log, `${log}.1`)
 }
 
 /** The port of the last start, as the server itself wrote it down. */
