@@ -65,7 +65,7 @@ async function relocate(layout: Layout, user: ServerUser, context: RunContext): 
   const home = join(await reachablePlace(user), 'servers', shortHash(layout.state))
   await mkdir(dirname(home), { recursive: true })
   await chmod(dirname(home), 0o711)
-  await writeFile(layout.pointer, `${home}\n`)
+  await writeFile(layout.pointer, `${home}\n`, { flush: true })
   context.progress.step(`keeping the embedded server in ${home}, because ${user.name} cannot reach ${layout.state}`)
   return layoutAt(layout.state, home)
 }

@@ -6,6 +6,7 @@ import type { RunContext } from '../../context.js'
 import { ObsError } from '../../errors.js'
 import { program } from './binaries.js'
 import type { Host } from './host.js'
+import { isAlive } from './postmaster.js'
 import { lastLines, type ProgramRun, runProgram, speaksOfFullDisk } from './run-program.js'
 
 /** The superuser of the embedded server, and the database obs works in. */
@@ -48,15 +49,6 @@ function isLeftover(name: string, home: string): boolean {
   if (!name.startsWith(`${home}.partial-`)) return false
   const pid = Number.parseInt(name.slice(`${home}.partial-`.length), 10)
   return !isAlive(pid)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
 }
 
 async function fill(home: string, host: Host, context: RunContext): Promise<void> {

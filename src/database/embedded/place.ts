@@ -99,6 +99,8 @@ async function copyBinaries(
   const reader = user ? `${user.name}, who runs the server, cannot use it` : 'it lacks library links'
   context.progress.step(`copying PostgreSQL to ${place}, because ${reader} in ${binaries.folder}`)
   const partial = `${name}.partial-${process.pid}`
+  // Process numbers repeat: one of this number may have been killed here before.
+  await rm(partial, { recursive: true, force: true })
   try {
     await mkdir(partial, { mode: 0o755 })
     await copyFolder(binaries.folder, join(partial, 'native'))

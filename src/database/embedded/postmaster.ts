@@ -89,7 +89,8 @@ export async function isPostmaster(pid: number, data: string): Promise<boolean> 
   return name === undefined || name === 'postgres'
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process of that number, whoever it belongs to. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
