@@ -57,7 +57,7 @@ export async function withArchive<T>(
 const archivePattern = /^\d{8}T\d{6}Z-/
 
 /** `20261122T093015Z-<database>`, with what a file system may object to replaced. */
-export function archiveId(database: string, now: Date): string {
+function archiveId(database: string, now: Date): string {
   const time = now.toISOString().replace(/[-:]|\.\d+/g, '')
   const name = database.replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, 40)
   return `${time}-${name || 'database'}`
@@ -99,14 +99,23 @@ export async function archiveNames(directory: string): Promise<string[]> {
 async function createArchive(directory: string, wanted: string): Promise<Archive> {
   await mkdir(directory, { recursive: true })
   const { id, folder } = await claim(directory, wanted)
-  const owner = { pid: process.pid, host: hostname(), started_at: new Date().toISOString() }
-  await writeFile(join(folder, ownerName), JSON.stringify(owner), { mode: 0o600 })
+  await writeOwner(folder)
   return {
     id,
     folder,
     write: (path, content) => writeDurably(folder, path, content),
     adopt: (path) => hashDurably(folder, path),
     finish: (manifest) => finish(directory, folder, manifest),
+  }
+}
+
+async function writeOwner(folder: string): Promise<void> {
+  const owner = { pid: process.pid, host: hostname(), started_at: new Date().toISOString() }
+  try {
+    await writeFile(join(folder, ownerName), JSON.stringify(owner), { mode: 0o600 })
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
   }
 }
 
@@ -285,7 +294,7 @@ export function explainWriteError(error: unknown, directory: string): unknown {
 }
 
 /** The disk that holds `directory` took no more. */
-export function diskFull(directory: string, cause: unknown): ObsError {
+function diskFull(directory: string, cause: unknown): ObsError {
   return new ObsError(`the disk that holds ${directory} is full; the unfinished backup was removed`, {
     code: 'disk_full',
     hint: 'Free some space or name a folder on another disk with --directory; the database was only read.',

@@ -1,8 +1,9 @@
 import { UsageError } from '../errors.js'
 import type { EngineName } from './manifest.js'
 
-/** A pg_dump found on this machine. */
+/** A client program of PostgreSQL found on this machine. */
 export interface NativeTool {
+  readonly name: 'pg_dump' | 'pg_restore'
   readonly path: string
   /** As it prints it, for example `15.18`. */
   readonly version: string
@@ -27,7 +28,7 @@ export interface EngineChoice {
 }
 
 /** The major version of the pg_dump that comes with obs; a newer server refuses to be dumped by it. */
-export const builtInMajor = 18
+const builtInMajor = 18
 
 /**
  * Chooses how to take a backup: pg_dump where one is new enough, else the engine that comes with obs.

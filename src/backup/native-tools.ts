@@ -25,7 +25,7 @@ export async function findTool(name: 'pg_dump' | 'pg_restore', named?: string): 
     stdout: '',
   }))
   const version = new RegExp(`^${name} \\(PostgreSQL\\) ((\\d+)\\S*)`).exec(stdout)
-  if (code === 0 && version) return { path, version: version[1] ?? '', major: Number(version[2]) }
+  if (code === 0 && version) return { name, path, version: version[1] ?? '', major: Number(version[2]) }
   if (named === undefined) return undefined
   throw new UsageError(`${named} is not a ${name} that runs here`, {
     code: 'invalid_pg_dump',
@@ -75,17 +75,20 @@ export async function runTool(
     const { code, stdout, stderr } = await run(tool.path, args, variables, context.signal)
     throwIfAborted(context.signal)
     if (code === 0) return stdout
-    throw toolFailed(tool, code, stderr)
+    throw toolFailed(tool, code, stderr, address)
   })
 }
 
-function toolFailed(tool: NativeTool, code: number, stderr: string): ObsError {
+function toolFailed(tool: NativeTool, code: number, stderr: string, address: ServerAddress | undefined): ObsError {
   const diskIsFull = /No space left on device|Disk quota exceeded/i.test(stderr)
+  // pg_restore with an address fills the server's disk, everything else fills that of the backups.
+  const fullDiskHint =
+    tool.name === 'pg_restore' && address
+      ? "Free some space on the server's disk and restore again; the backup was only read."
+      : 'Free some space or name a folder on another disk with --directory; the database was only read.'
   return new ObsError(`${tool.path} ended with exit code ${code}: ${stderr.trim() || 'it said nothing'}`, {
-    code: diskIsFull ? 'disk_full' : 'pg_dump_failed',
-    hint: diskIsFull
-      ? 'Free some space or name a folder on another disk with --directory; the database was only read.'
-      : 'Read what it said above; nothing was left behind.',
+    code: diskIsFull ? 'disk_full' : `${tool.name}_failed`,
+    hint: diskIsFull ? fullDiskHint : 'Read what it said above; nothing was left behind.',
     details: { tool: tool.path, version: tool.version, exit_code: code },
   })
 }

@@ -49,11 +49,15 @@ export async function restoreBackup(options: RestoreOptions, context: RunContext
   progress.step('checking the backup')
   const { path, manifest } = await verifyBackup(options.directory, options.id)
   const plan = await planRestore(path, manifest, options, context)
+  let stays = false
+  const onCommit = () => {
+    stays = true
+  }
   try {
     throwIfAborted(signal)
-    await restore(plan, options.to, context)
+    await restore(plan, options.to, context, onCommit)
   } catch (error) {
-    if (signal.aborted) throw new InterruptedError('interrupted; the restore was undone', { cause: error })
+    if (signal.aborted) throw interrupted(stays, options.to, error)
     throw error
   }
   return {
@@ -66,27 +70,44 @@ export async function restoreBackup(options: RestoreOptions, context: RunContext
   }
 }
 
-async function restore(plan: RestorePlan, to: ServerAddress, context: RunContext): Promise<void> {
+/** `onCommit` is called once an interruption would undo nothing any more: an existing database is never dropped. */
+async function restore(plan: RestorePlan, to: ServerAddress, context: RunContext, onCommit: () => void): Promise<void> {
   const done = await withExistingDatabase(to, context, async (database) => {
     await refuseContents(database.sql, to)
     await checkRequirements(database, plan, context)
     await fill(plan, database, context)
+    onCommit()
+    await settle(plan, database, context)
     return true
   })
   if (done) return
   await withMaintenance(to, context, (database) => checkRequirements(database, plan, context))
-  await withNewDatabase(to, plan.manifest.database, context, (database) => fill(plan, database, context))
+  await withNewDatabase(to, plan.manifest.database, context, async (database) => {
+    await fill(plan, database, context)
+    await settle(plan, database, context)
+  })
 }
 
-async function fill(plan: RestorePlan, database: Database, context: RunContext): Promise<void> {
-  if (plan.engine === 'built-in') {
-    await fillBuiltIn(plan, database, context)
-  } else {
-    await fillNative(plan, database, context)
-    await checkRestored(database.sql, plan, database.platform, context)
-  }
+function fill(plan: RestorePlan, database: Database, context: RunContext): Promise<void> {
+  return plan.engine === 'built-in' ? fillBuiltIn(plan, database, context) : fillNative(plan, database, context)
+}
+
+async function settle(plan: RestorePlan, { sql, platform }: Database, context: RunContext): Promise<void> {
+  if (plan.engine === 'native') await checkRestored(sql, plan, platform, context)
   context.progress.step('updating statistics')
-  await database.sql.unsafe('analyze')
+  await sql.unsafe('analyze')
+}
+
+function interrupted(stays: boolean, to: ServerAddress, cause: unknown): InterruptedError {
+  if (!stays) return new InterruptedError('interrupted; the restore was undone', { cause })
+  return new InterruptedError(
+    `interrupted; the rows are in ${JSON.stringify(to.database)}, but the restore did not finish`,
+    {
+      hint: 'Drop that database and restore again, so that everything is checked.',
+      cause,
+      details: { database: to.database },
+    },
+  )
 }
 
 async function refuseContents(sql: Sql, to: ServerAddress): Promise<void> {

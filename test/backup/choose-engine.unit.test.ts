@@ -4,12 +4,12 @@ import { exitCodes } from '../../src/errors.js'
 
 const facts: EngineFacts = {
   wanted: undefined,
-  native: { path: 'pg_dump', version: '18.1', major: 18 },
+  native: { name: 'pg_dump', path: 'pg_dump', version: '18.1', major: 18 },
   nativeSource: 'the PATH',
   serverMajor: 18,
   extensions: { plpgsql: '1.0' },
 }
-const old = { path: 'pg_dump', version: '15.18', major: 15 }
+const old = { name: 'pg_dump' as const, path: 'pg_dump', version: '15.18', major: 15 }
 
 describe('chooseEngine', () => {
   it('takes a pg_dump that is as new as the server', () => {

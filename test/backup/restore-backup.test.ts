@@ -201,6 +201,20 @@ describe('restoreBackup', () => {
     })
   })
 
+  it('says so when it is interrupted behind its commit and the rows stay', async () => {
+    const { directory, backup } = shared
+    const target = await testDatabase()
+    const restore = restoreBackup({ directory, id: backup.id, to: target.address }, abortedAt('updating statistics'))
+    await expect(restore).rejects.toMatchObject({
+      code: 'interrupted',
+      message: expect.stringContaining(`the rows are in "${target.address.database}"`),
+      hint: expect.stringMatching(/^Drop that database/),
+    })
+    await withDatabase(target.address, quietContext(), async ({ sql }) => {
+      expect(await sql`select count(*) as n from "Pet;s"`).toEqual([{ n: 5000 }])
+    })
+  })
+
   it('makes a database whose name needs quotes', async () => {
     const { directory, backup } = shared
     const to = freshAddress(`odd "name"; ü ${process.pid}`)
