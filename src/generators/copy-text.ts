@@ -5,7 +5,7 @@
  * backslash, tab, newline or carriage return is written with a backslash before it,
  * and the marker of NULL is `\N`, which an escaped value can never equal.
  */
-export function escapeCopyText(value: string): string {
+function escapeCopyText(value: string): string {
   return value.replace(/[\\\t\n\r]/g, (character) => escapes[character] ?? character)
 }
 

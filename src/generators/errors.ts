@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { exitCodes, ObsError } from '../errors.js'
+import { exitCodes, InterruptedError, ObsError } from '../errors.js'
 
 /** The workspace has synthetic rows, and nobody said what should become of them; nothing was changed. */
 export class AlreadySeededError extends ObsError {
@@ -54,6 +54,15 @@ export class RefreshFailedError extends ObsError {
       details: { run_id: runId, refresh },
     })
   }
+}
+
+/** The run was interrupted behind its commit: the rows stay, what is derived from them is behind. */
+export function interruptedBehind(refresh: string, runId: string, cause: unknown): InterruptedError {
+  return new InterruptedError(`interrupted; run ${runId} is loaded, but its sums were not refreshed`, {
+    hint: `Run ${refresh}() in the database; the rows need not be seeded again.`,
+    cause,
+    details: { run_id: runId, refresh },
+  })
 }
 
 /** The database holds another number of rows than was generated; the run was rolled back. */

@@ -90,7 +90,7 @@ export async function attachPartitions(place: LoadPlace, partitions: readonly De
 }
 
 /** Notes every hour of a stretch as changed, where the table keeps such a log. */
-export async function logHours({ session, schema }: LoadPlace, fact: FactTable, stretch: Stretch): Promise<void> {
+async function logHours({ session, schema }: LoadPlace, fact: FactTable, stretch: Stretch): Promise<void> {
   const { changeLog } = fact
   if (!changeLog || !(await exists(session, schema, changeLog.table))) return
   await session.unsafe(`
@@ -107,7 +107,7 @@ export async function exists(session: Session, schema: string, name: string): Pr
 }
 
 /** A point in time as an SQL literal. */
-export function timeLiteral(time: number): string {
+function timeLiteral(time: number): string {
   return `'${new Date(time).toISOString()}'`
 }
 

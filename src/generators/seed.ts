@@ -8,7 +8,7 @@ import {
   withTransaction,
 } from '../database/connect.js'
 import { quoteQualified } from '../database/quote.js'
-import { explainFailure, RefreshFailedError, SeedRunningError } from './errors.js'
+import { explainFailure, interruptedBehind, RefreshFailedError, SeedRunningError } from './errors.js'
 import type { Incident } from './pack.js'
 import { checkOptions, type SeedOptions, type SeedRequest } from './request.js'
 import { loadRun, type Run, type TableCount } from './run.js'
@@ -56,7 +56,9 @@ export async function seed(database: Database, options: SeedOptions, context: Ru
   return withSession(database.sql, (session) =>
     withSeedLock(session, request.schema, async () => {
       const run = await withTransaction(session, () => loadRun(session, request, context)).catch(explainFailure)
-      await settle(database, session, request, run, context)
+      await settle(database, session, request, run, context).catch((error: unknown) => {
+        throw context.signal.aborted ? interruptedBehind(request.generators.refresh, run.settings.runId, error) : error
+      })
       return resultOf(run, performance.now() - started)
     }),
   )

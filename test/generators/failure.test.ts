@@ -100,6 +100,27 @@ describe('a run that does not finish', () => {
   })
 })
 
+describe('a run that is interrupted behind its commit', () => {
+  it('says that its rows stay and how their sums are made up for', async () => {
+    const stop = new AbortController()
+    const { progress } = quietContext()
+    const context: RunContext = {
+      signal: stop.signal,
+      progress: { ...progress, step: (text) => void (text.startsWith('refreshing') && stop.abort()) },
+    }
+    const run = withDatabase(database.address, context, (own) => seedSmall(own, {}, context))
+    await expect(run).rejects.toMatchObject({
+      exitCode: 130,
+      message: expect.stringContaining('is loaded'),
+      hint: expect.stringContaining('traces_refresh_rollups()'),
+      details: { refresh: 'traces_refresh_rollups' },
+    })
+    await expectSessionsToEnd()
+    expect(await count(sql, 'traces')).toBeGreaterThan(1000)
+    await expect(seedSmall(database)).rejects.toMatchObject({ code: 'already_seeded' })
+  })
+})
+
 describe('a run that cannot begin', () => {
   it('is refused with exit code 4 while another is under way', async () => {
     const first = seedSmall(database)
