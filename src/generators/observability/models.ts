@@ -38,7 +38,7 @@ export interface IntentTraits {
   readonly temperature: number
 }
 
-export const intentTraits: Readonly<Record<Intent, IntentTraits>> = {
+const intentTraits: Readonly<Record<Intent, IntentTraits>> = {
   code_generation: { latency: 1.2, tokensInput: 2_400, tokensOutput: 900, quality: 0, temperature: 0.2 },
   customer_support: { latency: 0.8, tokensInput: 1_300, tokensOutput: 280, quality: 2, temperature: 0.4 },
   data_analysis: { latency: 1.15, tokensInput: 3_200, tokensOutput: 600, quality: -1, temperature: 0.1 },

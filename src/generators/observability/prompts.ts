@@ -16,32 +16,32 @@ export interface TextPools {
 }
 
 /**
- * The faker of the English locale, seeded.
+ * Draws with the faker of the English locale, seeded.
  *
- * Imported by its locale: the package's main entry loads every language. The instance
- * is shared by the process, so everything that is drawn after this call has to be
- * drawn before anybody else can run.
+ * Imported by its locale: the package's main entry loads every language. The instance is
+ * shared by the process, so `draw` is not asynchronous: nobody else can draw in between.
  */
-export async function seededFaker(seed: number): Promise<Faker> {
+export async function withFaker<T>(seed: number, draw: (faker: Faker) => T): Promise<T> {
   const { faker } = await import('@faker-js/faker/locale/en')
   faker.seed(seed)
-  return faker
+  return draw(faker)
 }
 
 /** Makes the pools once per run; rows pick from them and put their own number in. */
-export async function makeTexts(runId: string, perIntent: number): Promise<TextPools> {
+export function makeTexts(runId: string, perIntent: number): Promise<TextPools> {
   const random = new Random().seat(streamKey('texts', runId), 0)
-  const faker = await seededFaker(random.bits())
-  const pool = (templates: Readonly<Record<Intent, readonly string[]>>) =>
-    departments.flatMap(({ topics }) =>
-      intents.flatMap((intent) =>
-        Array.from({ length: perIntent }, (_, i) => {
-          const choices = templates[intent]
-          return encode(fill(choices[i % choices.length] ?? '', topics, faker, random))
-        }),
-      ),
-    )
-  return { prompts: pool(promptTemplates), answers: pool(answerTemplates) }
+  return withFaker(random.bits(), (faker) => {
+    const pool = (templates: Readonly<Record<Intent, readonly string[]>>) =>
+      departments.flatMap(({ topics }) =>
+        intents.flatMap((intent) =>
+          Array.from({ length: perIntent }, (_, i) => {
+            const choices = templates[intent]
+            return encode(fill(choices[i % choices.length] ?? '', topics, faker, random))
+          }),
+        ),
+      )
+    return { prompts: pool(promptTemplates), answers: pool(answerTemplates) }
+  })
 }
 
 const words: Readonly<Record<string, (faker: Faker) => string>> = {

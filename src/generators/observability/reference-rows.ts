@@ -5,7 +5,7 @@ import { environments } from './environments.js'
 import { agentUuid, departmentId, environmentId, userUuid } from './ids.js'
 import type { Population } from './population.js'
 import type { Profile } from './profiles.js'
-import { seededFaker } from './prompts.js'
+import { withFaker } from './prompts.js'
 import { generalAvailability } from './rollout.js'
 
 /** The population of a workspace and the run that writes it down. */
@@ -97,7 +97,9 @@ export async function userRows(
   ids: ReferenceIds,
   lastSeen: Float64Array,
 ): Promise<ReferenceTable> {
-  const faker = await seededFaker(population.seed)
+  const names = await withFaker(population.seed, ({ person }) =>
+    population.users.map(() => [person.firstName(), person.lastName()] as const),
+  )
   return {
     table: 'users',
     columns: [
@@ -106,7 +108,7 @@ export async function userRows(
     ],
     key: ['workspace_id', 'user_id'],
     rows: population.users.map((user) => {
-      const [first, last] = [faker.person.firstName(), faker.person.lastName()]
+      const [first, last] = names[user.index] ?? ['', '']
       const handle = `${first}.${last}`.toLowerCase().replace(/[^a-z.]/g, '')
       const seen = lastSeen[user.index] ?? 0
       return [
