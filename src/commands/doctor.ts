@@ -76,6 +76,9 @@ async function examineTarget(invocation: Invocation<object>): Promise<readonly F
     if (error instanceof ConnectionError) return [unreachable(error)]
     // What keeps one from looking into the state directory is a finding of its own.
     if (error instanceof ObsError && error.code === 'server_folder_foreign') return []
+    if (error instanceof ObsError && error.code === 'password_missing') {
+      return [fail('connection', error.message, error.hint ?? '')]
+    }
     throw error
   }
 }

@@ -5,6 +5,7 @@ import { type SeedMode, type SeedResult, seed } from '../generators/seed.js'
 import { formatCount, formatDuration } from '../terminal/format.js'
 import type { Style } from '../terminal/style.js'
 import { renderTable } from '../terminal/table.js'
+import { startOfDay, wholeDays } from './days.js'
 import { action, type Invocation, withTarget } from './invocation.js'
 
 interface SeedFlags {
@@ -21,7 +22,7 @@ interface SeedFlags {
 export function seedCommand(): Command {
   return new Command('seed')
     .description('fill the database with believable agent traces')
-    .option('--days <n>', 'length of the history in days, 1 to 3650', parseDays, 90)
+    .option('--days <n>', 'length of the history in days, 1 to 3650', wholeDays, 90)
     .option('--as-of <time>', 'where the history ends, ISO date or time, UTC (default: the start of today)', parseAsOf)
     .option('--seed <n>', 'the same number gives the same rows', parseSeed, 42)
     .option('--profile <name>', 'demo, or load for twenty times its volume', 'demo')
@@ -61,7 +62,7 @@ async function run(invocation: Invocation<SeedFlags>): Promise<void> {
         database,
         {
           ...{ generators, schema: settings.pack.schema, days, seed: number, profile, scale, mode },
-          asOf: options.asOf ?? startOfToday(),
+          asOf: options.asOf ?? startOfDay(new Date()),
           workspace: options.workspace ?? settings.workspace,
         },
         invocation.context,
@@ -116,16 +117,6 @@ function render(result: SeedResult, style: Style): string {
     style.strong('What happened in these days:'),
     ...result.incidents.map(({ summary }) => `  ${summary}`),
   ].join('\n')
-}
-
-function startOfToday(): Date {
-  return new Date(new Date().toISOString().slice(0, 10))
-}
-
-function parseDays(text: string): number {
-  const days = Number(text)
-  if (/^-?\d+$/.test(text.trim()) && days >= 1 && days <= 3650) return days
-  throw new InvalidArgumentError('--days is a whole number from 1 to 3650.')
 }
 
 function parseSeed(text: string): number {

@@ -45,12 +45,14 @@ it.each([
   ['a backup that there is not', ['verify', '20200101T000000Z-nothing']],
   ['a target that nobody named', ['restore', 'latest']],
   ['a target name that is too long', ['restore', 'latest', '--to', 'x'.repeat(64)]],
+  ['a connection string of keywords', ['restore', 'latest', '--to', 'host=db password=open-sesame dbname=x']],
   ['a target URL of another database system', ['restore', 'latest', '--to', 'mysql://localhost/x']],
 ])('exits with 2 and writes nothing for %s', async (_, args) => {
   const { cwd, run } = await project()
   const { code, stdout, stderr } = await run(...args)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toMatch(/^error: /m)
+  expect(stderr).not.toContain('open-sesame')
   expect(await readdir(cwd)).toEqual([])
 })
 

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -98,6 +98,16 @@ describe('obs db', () => {
       ]),
     )
     expect(report['summary']).toMatchObject({ fail: 0 })
+  })
+
+  it('is found out by the doctor when its password is gone', async () => {
+    const file = join(cwd, '.obs/server/password')
+    await rename(file, `${file}.away`)
+    const { code, stdout } = await obs(['doctor', '--json'], { cwd }).finally(() => rename(`${file}.away`, file))
+    expect(code).toBe(exitCodes.failed)
+    expect(JSON.parse(stdout).findings).toContainEqual(
+      expect.objectContaining({ id: 'connection', status: 'fail', observed: expect.stringContaining('password file') }),
+    )
   })
 
   it('stops the server and keeps its data, then deletes both', async () => {

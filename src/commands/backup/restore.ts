@@ -60,6 +60,11 @@ is filled in one transaction; one that holds anything is refused. The source is 
 /** A URL as it stands; anything else names a database on the server of the settings. */
 async function addressOf(to: string, invocation: Invocation<unknown>): Promise<ServerAddress> {
   if (/^[a-z]+:\/\//i.test(to)) return parseDatabaseUrl(to, '--to')
+  if (/(^|\s)(host|hostaddr|port|dbname|user|password)\s*=/i.test(to)) {
+    throw new UsageError('--to takes a URL or the name of a database, not a connection string of keywords', {
+      hint: 'Write it as postgres://user:password@host:port/database; nothing was changed.',
+    })
+  }
   const bytes = Buffer.byteLength(to)
   if (bytes === 0 || bytes > 63) {
     throw new UsageError(`--to names a database of ${bytes} bytes; a name has 1 to 63`, { details: { to } })
