@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises'
+import { chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { RunContext } from '../../context.js'
 import { ObsError } from '../../errors.js'
 import { type Binaries, completeLibraries, program } from './binaries.js'
@@ -71,7 +71,16 @@ async function isOwnFolder(folder: string): Promise<boolean> {
     // It is there already, or it cannot be made; what is there decides.
   }
   const found = await lstat(folder).catch(() => undefined)
-  return found?.isDirectory() === true && found.uid === 0 && (found.mode & 0o022) === 0
+  if (found?.isDirectory() !== true || found.uid !== 0 || (found.mode & 0o022) !== 0) return false
+  return keepsNames(dirname(folder))
+}
+
+const stickyBit = 0o1000
+
+/** Whether nobody but root can put another folder in the place of one of root's in here; TMPDIR may be somebody's own. */
+async function keepsNames(folder: string): Promise<boolean> {
+  const { uid, mode } = await stat(folder)
+  return uid === 0 && ((mode & 0o022) === 0 || (mode & stickyBit) !== 0)
 }
 
 /** Runs `postgres --version`; what went wrong, or undefined. */

@@ -139,7 +139,9 @@ describe.runIf(isRoot)('a checkout below a private home', () => {
     await mkdir(place)
     await chmod(place, 0o777)
     const hidden = { ...findBinaries(), folder: join(folder, 'nowhere') }
-    await expect(runnableBinaries(hidden, user, folder, quietContext(), [place])).rejects.toMatchObject({
+    // The second would be root's alone, in a folder where others could put another in its place.
+    const places = [place, join(place, 'inner')]
+    await expect(runnableBinaries(hidden, user, folder, quietContext(), places)).rejects.toMatchObject({
       code: 'server_unreachable_by_account',
     })
   })
