@@ -61,7 +61,6 @@ async function prepareTransaction(session: Session, { schema, lockTimeout }: See
     set local lock_timeout to ${lockTimeout};
     set local statement_timeout to 0;
     set local idle_in_transaction_session_timeout to 0;
-    set local timezone to 'UTC';
     set local maintenance_work_mem to '256MB';
     set local search_path to ${quoteIdentifier(schema)}, pg_temp`)
 }

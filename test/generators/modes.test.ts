@@ -61,13 +61,17 @@ describe('a workspace that was seeded', () => {
     await expectRollupsToMatch()
   })
 
-  it('goes on with its own users and agents when a run with another seed and a later window is appended', async () => {
-    await seedSmall(database, { ...small, seed: 7, days: 5, asOf: new Date('2026-12-03T00:00:00Z'), mode: 'append' })
-    expect(await count(sql, 'traces t where not exists (select from agents a where a.agent_id = t.agent_id)')).toBe(0)
-    expect(
-      await count(sql, 'traces t left join users u using (user_id) where (t.timestamp > u.signed_up_at) is not true'),
-    ).toBe(0)
-    expect(await count(sql, 'agents')).toBeLessThanOrEqual(100)
+  it('goes on with its own users and agents when a run with another seed is appended', async () => {
+    const fleet = await count(sql, 'agents')
+    const { run_id } = await seedSmall(database, { ...small, seed: 7, scale: 0.05, mode: 'append' })
+    const strangers = await sql`
+      select t.trace_id
+      from traces t
+      left join users u on u.user_id = t.user_id and u.department_id = t.department_id and u.user_segment = t.user_segment
+      left join agents a on a.agent_id = t.agent_id
+      where t.metadata->>'obs_run' = ${run_id} and (t.timestamp > u.signed_up_at and a.id is not null) is not true`
+    expect(strangers).toEqual([])
+    expect(await count(sql, 'agents')).toBe(fleet)
   })
 
   it('holds the same after --replace as if it had been seeded that way at once, ids apart', async () => {
@@ -189,6 +193,16 @@ describe('rows that obs did not make', () => {
 })
 
 describe('a second workspace', () => {
+  it('keeps its rows even when they carry the mark of a run of the first', async () => {
+    await use(databases.seeded())
+    await addWorkspace(sql, otherWorkspace, 'other')
+    await addTraces(sql, [{ timestamp: '2026-11-04T00:00:00Z', workspace: otherWorkspace }], 'copied')
+    await sql`update traces set metadata = (select jsonb_build_object('obs_run', run_id) from obs.seed_runs) where trace_id = 'copied1'`
+    await seedSmall(database, { ...small, workspace, seed: 7, mode: 'replace' })
+    expect(await count(sql, `traces where trace_id = 'copied1'`)).toBe(1)
+    expect(await count(sql, `traces where metadata->>'obs_run' not in (select run_id from obs.seed_runs)`)).toBe(1)
+  })
+
   it('is seeded beside the first and replaced without it', async () => {
     await use(databases.seeded())
     await seedSmall(database, { ...small, workspace: otherWorkspace })
