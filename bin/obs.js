@@ -5,6 +5,12 @@ import { readFileSync } from 'node:fs'
 if (process.argv.length === 3 && (process.argv[2] === '--version' || process.argv[2] === '-V')) {
   console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
 } else {
+  // A reader that has seen enough, as `head` has, closes the pipe; the work goes on without it.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+  }
   const { main } = await import('../dist/cli.js')
   process.exitCode = await main(process.argv.slice(2))
 }

@@ -143,17 +143,25 @@ function listenForInterrupts(): () => void {
 
 function report(thrown: unknown, { json, stack }: { readonly json: boolean; readonly stack: boolean }): number {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
-  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return exitCodes.usage
+  if (isHelp(thrown) && !json) return exitCodes.usage
   const error = asObsError(thrown)
-  const message = redactUrls(error.message)
+  const { code, message, hint, details } = error
   if (json) {
-    const { code, hint, details } = error
-    process.stdout.write(`${JSON.stringify({ error: { code, message, hint, details } }, null, 2)}\n`)
+    process.stdout.write(`${JSON.stringify({ error: { code, message, hint, details } }, redacted, 2)}\n`)
   } else {
-    process.stderr.write(`error: ${message}\n${error.hint ? `hint: ${error.hint}\n` : ''}`)
+    process.stderr.write(redactUrls(`error: ${message}\n${hint ? `hint: ${hint}\n` : ''}`))
   }
   if (stack) process.stderr.write(`${redactUrls(stackOf(thrown))}\n`)
   return error.exitCode
+}
+
+/** A command that only groups others was named alone, and its help has been shown on stderr. */
+function isHelp(thrown: unknown): boolean {
+  return thrown instanceof CommanderError && thrown.code === 'commander.help'
+}
+
+function redacted(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? redactUrls(value) : value
 }
 
 function asObsError(thrown: unknown): ObsError {
@@ -179,9 +187,15 @@ function interrupted(cause: unknown): InterruptedError {
 }
 
 function fromCommander(error: CommanderError): UsageError {
+  if (isHelp(error)) {
+    return new UsageError('no command was named', {
+      code: 'no_command',
+      hint: 'Run it with --help to see what there is.',
+    })
+  }
   const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = rest.join(' ').replace(/^\(|\)$/g, '')
-  return new UsageError(message || 'what should obs do?', {
+  return new UsageError(message, {
     hint: suggestion || 'Run obs --help to see what there is.',
     details: { reason: error.code },
   })

@@ -32,7 +32,7 @@ export function explainDatabaseError(error: unknown, address: ServerAddress): un
   if (error instanceof ObsError || !(error instanceof Error)) return error
   const code = codeOf(error)
   const where = `${address.host}:${address.port}`
-  const build = explanations[code]
+  const build = concernsFile(error) ? undefined : explanations[code]
   if (build) return build(error, address, where)
   if (error instanceof postgres.PostgresError && code.startsWith('08')) return lost(error, address, where)
   return error
@@ -137,6 +137,11 @@ const explanations: Readonly<Record<string, Explanation>> = {
   '53300': notReady,
   '42501': noRight,
   '25006': readOnly,
+}
+
+/** What a file or a program lacks is not the server's fault; the error of a socket has no `path`, not even a Unix one's. */
+function concernsFile(error: Error): boolean {
+  return 'path' in error
 }
 
 function codeOf(error: Error): string {

@@ -67,6 +67,33 @@ it('prints errors as one JSON document with --json', async () => {
   expect(stderr).toBe('')
 })
 
+it('prints one JSON document with --json also where no command was named', async () => {
+  for (const args of [['--json'], ['migrate', '--json']]) {
+    const { code, stdout } = await obs(args, { cwd })
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'no_command' } })
+  }
+})
+
+it('masks a password in every part of an error', async () => {
+  const url = 'postgres://me:correct-horse@db.example.com/traces'
+  const { stdout } = await obs(['migrate', 'status', '--json', '--pack', url], { cwd })
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'unknown_pack' } })
+  expect(stdout).not.toContain('correct-horse')
+})
+
+it('does not mind a reader that closes the pipe', async () => {
+  const { code, stderr } = await obs(['query', '--list'], { cwd, started: ({ stdout }) => stdout?.destroy() })
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
+it('writes its log as JSON and as much of it as was asked for', async () => {
+  const doctor = (...flags: string[]) => obs(['doctor', '--log-format', 'json', ...flags], { cwd })
+  const lines = (await doctor('--verbose')).stderr.trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual(['settings', expect.stringContaining('looking around')])
+  expect((await doctor('--log-level', 'warn')).stderr).toBe('')
+})
+
 it('leaves nothing behind when it was used wrongly', async () => {
   expect(await readdir(cwd)).toEqual([])
 })
