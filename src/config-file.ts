@@ -9,6 +9,7 @@ import { nearest } from './suggest.js'
 export const configFileNames = ['obs.config.ts', 'obs.config.js', 'obs.config.mjs', 'obs.config.json'] as const
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
 export const logFormats = ['pretty', 'json'] as const
 
 /** PostgreSQL cuts identifiers at 63 bytes. */

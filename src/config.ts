@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { type ConfigFile, logFormats, logLevels, readConfigFile, workspaceId } from './config-file.js'
+import { type ConfigFile, type LogLevel, logFormats, logLevels, readConfigFile, workspaceId } from './config-file.js'
 import { addressFromPgVariables, parseDatabaseUrl, type ServerAddress } from './database/address.js'
 import { UsageError } from './errors.js'
 import { type Pack, resolvePack } from './packs.js'
@@ -34,7 +34,7 @@ export interface Settings {
   readonly stateDirectory: string
   /** The workspace that seeding and queries use unless a flag says otherwise. */
   readonly workspace: string | undefined
-  readonly logLevel: (typeof logLevels)[number]
+  readonly logLevel: LogLevel
   readonly logFormat: (typeof logFormats)[number]
 }
 
@@ -152,7 +152,7 @@ function server(address: ServerAddress): Target {
 }
 
 /** The level that --quiet and --verbose are short for. */
-function shortLevel(flags: GlobalFlags): (typeof logLevels)[number] | undefined {
+function shortLevel(flags: GlobalFlags): LogLevel | undefined {
   if (flags.quiet) return 'error'
   return flags.verbose ? 'debug' : undefined
 }

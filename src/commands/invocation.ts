@@ -1,12 +1,11 @@
 import type { Command } from 'commander'
 import { type GlobalFlags, loadSettings, type Settings } from '../config.js'
 import type { RunContext } from '../context.js'
-import type { ServerAddress } from '../database/address.js'
+import { describeAddress, type ServerAddress } from '../database/address.js'
 import { type ConnectOptions, type Database, withDatabase } from '../database/connect.js'
 import { startServer } from '../database/embedded/server.js'
-import { ObsError, UsageError } from '../errors.js'
-import { createLogger, type Logger } from '../terminal/logger.js'
-import { createProgress } from '../terminal/progress.js'
+import { InterruptedError, ObsError, UsageError } from '../errors.js'
+import { createProgress, type Log } from '../terminal/progress.js'
 import { createStyle, type Style } from '../terminal/style.js'
 import { detectTerminal, type Terminal } from '../terminal/terminal.js'
 import { interruption } from './interruption.js'
@@ -24,8 +23,6 @@ export interface Invocation<Options> {
   readonly context: RunContext
   readonly terminal: Terminal
   readonly style: Style
-  /** Loaded when first asked for, because most commands have nothing to log. */
-  logger(): Promise<Logger>
   /** Prints the command's answer on stdout. */
   answer(answer: Answer): void
   /** Asks a yes/no question; `--yes` answers it, and without a terminal it is refused. */
@@ -48,20 +45,19 @@ export function action<Options, Arguments extends unknown[]>(
     const settings = await loadSettings(options)
     const terminal = detectTerminal(options)
     const style = createStyle(terminal.color)
-    const progress = await createProgress(terminal, style, options.quiet === true)
-    let logger: Promise<Logger> | undefined
+    const progress = await createProgress(terminal, settings.logLevel, await openLog(settings, terminal))
     const invocation: Invocation<Options> = {
       options,
       settings,
       context: { progress, signal: interruption.signal },
       terminal,
       style,
-      logger: () => {
-        logger ??= createLogger(settings.logLevel, settings.logFormat, terminal.color)
-        return logger
-      },
       answer: ({ json, text }) => void process.stdout.write(`${options.json ? JSON.stringify(json, null, 2) : text}\n`),
-      confirm: (question) => confirm(question, options, terminal),
+      confirm: (question) => {
+        // A spinner would write over the question.
+        progress.done()
+        return confirm(question, options, terminal)
+      },
     }
     try {
       await work(invocation, ...operands)
@@ -71,6 +67,22 @@ export function action<Options, Arguments extends unknown[]>(
       throw error
     }
   }
+}
+
+/**
+ * Says in detail what the run works on, where somebody wants to know, and gives the log that
+ * progress goes to when it is read by a machine. The logger is not loaded for anything else.
+ */
+async function openLog(settings: Settings, { errorColor }: Terminal): Promise<Log | undefined> {
+  const { configFile, target, pack, logLevel, logFormat } = settings
+  const json = logFormat === 'json'
+  if (!json && logLevel !== 'debug' && logLevel !== 'trace') return undefined
+  const { createLogger } = await import('../terminal/logger.js')
+  const logger = await createLogger(logLevel, logFormat, errorColor)
+  const database =
+    target.kind === 'server' ? describeAddress(target.address) : `embedded, in ${settings.stateDirectory}`
+  logger.debug({ database, pack: pack.name, migrations: pack.migrations, configFile }, 'settings')
+  return json ? logger : undefined
 }
 
 /** Opens the database that the settings name, starting the embedded server when it is meant. */
@@ -100,7 +112,10 @@ async function confirm(question: string, flags: GlobalFlags, terminal: Terminal)
   const { createInterface } = await import('node:readline/promises')
   const reader = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    const reply = await reader.question(`${question} [y/N] `, { signal: interruption.signal })
+    const asked = reader.question(`${question} [y/N] `, { signal: interruption.signal })
+    const reply = await asked.catch((cause: unknown) => {
+      throw new InterruptedError('interrupted before there was an answer; nothing was changed', { cause })
+    })
     if (/^y(es)?$/i.test(reply.trim())) return
   } finally {
     reader.close()
