@@ -40,7 +40,9 @@ and compared with its hash; otherwise nothing is left behind.`,
           ...(options.engine ? { engine: options.engine } : {}),
           ...(options.pgDump ? { pgDump: options.pgDump } : {}),
         }
-        const backup = await withTarget(invocation, (database) => createBackup(database, wanted, context))
+        const backup = await withTarget(invocation, (database) => createBackup(database, wanted, context), {
+          purpose: 'backup create',
+        })
         const { id, path, engine, reason, bytes, verified, manifest } = backup
         const { rows, tables, duration_ms, database } = manifest
         invocation.answer({

@@ -42,7 +42,6 @@ function statusJson({ pack, platform, current, migrations }: StatusResult) {
       name: one.name,
       state: one.state,
       applied_at: one.appliedAt?.toISOString() ?? null,
-      duration_ms: one.durationMs,
       reversible: one.reversible,
       ...(one.stoppedAt ? { stopped_at: one.stoppedAt } : {}),
     })),
