@@ -48,7 +48,8 @@ Examples:
 
 Everything of a run is one transaction: it is there entirely or not at all.
 Exits 0 when the run is there, 1 when it was refused or undone (or, as the message then says,
-only its sums could not be refreshed), 2 when a flag cannot be used, 4 when another seed is under way or a table stays locked.`
+only its sums could not be refreshed), 2 when a flag cannot be used, 4 when another seed is
+under way or a table stays locked.`
 
 async function run(invocation: Invocation<SeedFlags>): Promise<void> {
   const { options, settings } = invocation

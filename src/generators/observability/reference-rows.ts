@@ -20,7 +20,7 @@ export interface People {
 const stamps = ['metadata', 'created_at', 'updated_at']
 
 export function workspaceRows(run: RunSettings, home: Stretch): ReferenceTable {
-  const row = [run.workspace, run.workspace, `workspace-${run.workspace.slice(0, 8)}`, 'Demo workspace']
+  const row = [run.workspace, run.workspace, `ws-${run.workspace}`, 'Demo workspace']
   return {
     table: 'workspaces',
     columns: ['id', 'workspace_id', 'workspace_code', 'workspace_name', ...stamps],
