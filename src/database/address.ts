@@ -19,7 +19,7 @@ export interface ServerAddress {
   readonly source: string
 }
 
-export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
+const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
 export type SslMode = (typeof sslModes)[number]
 
 type Environment = Readonly<NodeJS.ProcessEnv>

@@ -330,7 +330,7 @@ function failureOf(error: unknown, script: Script, statement: Statement | undefi
   const index = statement && statement.index + indexOfPosition(statement.sql, facts.position ?? 1)
   const advice = adviceOn(error, facts.code) ?? adviceOnIndex(script, statement)
   return {
-    message: error instanceof Error ? error.message : String(error),
+    message: messageOf(error, facts.code),
     ...(index === undefined ? {} : { location: locate(script.file, script.text, index) }),
     ...(facts.detail ? { detail: facts.detail } : {}),
     ...(facts.hint ? { serverHint: facts.hint } : {}),
@@ -343,6 +343,13 @@ function failureOf(error: unknown, script: Script, statement: Statement | undefi
 
 /** SQLSTATE classes and the codes of the driver and of the socket. */
 const connectionLost = /^(08|57P|CONNECTION_|ECONN|EPIPE)/
+
+/** The driver names only its own code and the address. */
+function messageOf(error: unknown, code: string | undefined): string {
+  if (code !== undefined && /^[A-Z_]+$/.test(code) && connectionLost.test(code))
+    return `the connection to the server was lost (${code})`
+  return error instanceof Error ? error.message : String(error)
+}
 
 function adviceOn(error: unknown, code: string | undefined): string | undefined {
   if (error instanceof PreservationError) return `${error.hint} Nothing of this migration was kept.`

@@ -9,8 +9,7 @@ import type { Direction } from './migration.js'
 import type { TableName } from './touched-tables.js'
 
 /** `hashes` compares every value, `counts` only the number of rows. */
-export const preservationModes = ['hashes', 'counts', 'off'] as const
-export type PreservationMode = (typeof preservationModes)[number]
+export type PreservationMode = 'hashes' | 'counts' | 'off'
 
 /** What one migration did to one table that existed before it. */
 export interface TableReceipt {
@@ -191,7 +190,7 @@ interface Verdict {
 }
 
 /** Decides what was lost of one table, given what its file declares; pure. */
-export function judgeTable(
+function judgeTable(
   { table, print }: Snapshot,
   after: Aftermath | undefined,
   { directives, direction }: { readonly directives: Directives; readonly direction: Direction },

@@ -152,7 +152,7 @@ function transactionKind(statement: Statement | undefined): string | undefined {
  * some of TimescaleDB's) are left for the server to refuse.
  * https://www.postgresql.org/docs/current/sql-commands.html
  */
-export function refusesTransaction(tree: Node | undefined): boolean {
+function refusesTransaction(tree: Node | undefined): boolean {
   const [kind = '', content] = Object.entries(tree ?? {})[0] ?? []
   const test = refusals[kind]
   return test ? test((content ?? {}) as Node) : false

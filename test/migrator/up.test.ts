@@ -303,6 +303,7 @@ describe('a migration that fails', () => {
     })
     const error = await migrateUp(db, pack, {}, context).catch((thrown: unknown) => thrown)
     expect((error as Error).message).toContain('the database is at version 1; 0002_suicide was rolled back')
+    expect(error).toMatchObject({ hint: expect.stringMatching(/^Check the server/) })
     expect(await tables(db)).toEqual(['pet'])
     expect(await states(db, pack)).toEqual(['1 applied', '2 pending'])
   })

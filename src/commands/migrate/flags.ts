@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Database } from '../../database/connect.js'
 import { ObsError } from '../../errors.js'
+import type { PreservationMode } from '../../migrator/preservation.js'
 import type { BackupReference } from '../../migrator/run.js'
 import { formatBytes, formatCount } from '../../terminal/format.js'
 import type { Invocation } from '../invocation.js'
@@ -9,7 +10,7 @@ import type { Invocation } from '../invocation.js'
 export interface RunFlags {
   readonly to?: number
   readonly backup: 'full' | 'none'
-  readonly preserve?: 'hashes' | 'counts' | 'off'
+  readonly preserve?: PreservationMode
   readonly lockTimeout: number
   readonly ddlLockTimeout: number
   readonly dryRun?: boolean
