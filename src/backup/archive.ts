@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
@@ -124,13 +124,21 @@ async function claim(directory: string, wanted: string): Promise<{ id: string; f
   for (let attempt = 1; ; attempt++) {
     const id = attempt === 1 ? wanted : `${wanted}-${attempt}`
     const folder = join(directory, id + partialSuffix)
-    if (await exists(join(directory, id))) continue
-    try {
-      await mkdir(folder, { mode: 0o700 })
-      return { id, folder }
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error
-    }
+    if (!(await makeFolder(folder))) continue
+    // Looked at only now: whoever held the name before may just have finished.
+    if (!(await exists(join(directory, id)))) return { id, folder }
+    await rmdir(folder)
+  }
+}
+
+/** Makes a folder, or says that somebody else has it. */
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+    return true
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    return false
   }
 }
 
@@ -270,7 +278,7 @@ async function exists(path: string): Promise<boolean> {
 function explainReadError(error: unknown, directory: string): unknown {
   return new ObsError(`the backups in ${directory} cannot be read: ${messageOf(error)}`, {
     code: 'cannot_read_backups',
-    hint: 'Check the folder and its rights, or name another with --directory.',
+    hint: 'Check the folder and its rights, or name another with OBS_BACKUPS.',
     cause: error,
     details: { directory },
   })
@@ -287,7 +295,7 @@ export function explainWriteError(error: unknown, directory: string): unknown {
   if (!unwritable.has(code)) return error
   return new ObsError(`the backup cannot be written in ${directory}: ${messageOf(error)}`, {
     code: 'cannot_write_backup',
-    hint: 'Check the folder and its rights, or name another with --directory; the database was only read.',
+    hint: 'Check the folder and its rights, or name another with OBS_BACKUPS; the database was only read.',
     cause: error,
     details: { directory, reason: code },
   })
@@ -297,7 +305,7 @@ export function explainWriteError(error: unknown, directory: string): unknown {
 function diskFull(directory: string, cause: unknown): ObsError {
   return new ObsError(`the disk that holds ${directory} is full; the unfinished backup was removed`, {
     code: 'disk_full',
-    hint: 'Free some space or name a folder on another disk with --directory; the database was only read.',
+    hint: 'Free some space or name a folder on another disk with OBS_BACKUPS; the database was only read.',
     cause,
     details: { directory },
   })

@@ -115,7 +115,7 @@ async function checkSpace(directory: string, tableBytes: number): Promise<void> 
     `the disk that holds ${directory} has ${free} bytes free, and a backup of this database needs at least ${needed}`,
     {
       code: 'disk_full',
-      hint: 'Free some space or name a folder on another disk with --directory; nothing was written.',
+      hint: 'Free some space or name a folder on another disk with OBS_BACKUPS; nothing was written.',
       details: { directory, free_bytes: free, needed_bytes: needed },
     },
   )

@@ -85,7 +85,7 @@ function toolFailed(tool: NativeTool, code: number, stderr: string, address: Ser
   const fullDiskHint =
     tool.name === 'pg_restore' && address
       ? "Free some space on the server's disk and restore again; the backup was only read."
-      : 'Free some space or name a folder on another disk with --directory; the database was only read.'
+      : 'Free some space or name a folder on another disk with OBS_BACKUPS; the database was only read.'
   return new ObsError(`${tool.path} ended with exit code ${code}: ${stderr.trim() || 'it said nothing'}`, {
     code: diskIsFull ? 'disk_full' : `${tool.name}_failed`,
     hint: diskIsFull ? fullDiskHint : 'Read what it said above; nothing was left behind.',
