@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const unit = ['test/**/*.unit.test.ts']
 
 export default defineConfig({
   test: {
+    // The tests wait for PostgreSQL more than for themselves, so one worker a core is not enough.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       { test: { name: 'unit', include: unit } },
       {

@@ -1,18 +1,18 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { main } from '../../src/cli.js'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
 import { withDatabase } from '../../src/database/connect.js'
 import { withMigrationLock } from '../../src/migrator/lock.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
+import { takeDownOutput } from '../support/printed.js'
 
 let folder: string
 let db: TestDatabase
-let stdout = ''
-let stderr = ''
+const printed = takeDownOutput()
 
 beforeEach(async () => {
   db = await testDatabase()
@@ -27,20 +27,9 @@ beforeEach(async () => {
     '0002_toy.up.sql': 'create table toy (id int);',
     '0002_toy.down.sql': 'drop table toy;',
   })
-  stdout = ''
-  stderr = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += text
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += text
-    return true
-  })
 })
 
 afterEach(async () => {
-  vi.restoreAllMocks()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -50,20 +39,20 @@ async function files(content: Readonly<Record<string, string>>): Promise<void> {
 
 /** Runs `obs migrate …` as it is run from a shell, without a terminal. */
 function migrate(...args: readonly string[]): Promise<number> {
-  stdout = ''
-  stderr = ''
+  printed.stdout = ''
+  printed.stderr = ''
   const config = ['--config', join(folder, 'obs.config.json'), '--database-url', db.url, '--no-color']
   return main(['migrate', ...args, ...config])
 }
 
 function answer() {
-  return JSON.parse(stdout)
+  return JSON.parse(printed.stdout)
 }
 
 describe('obs migrate up', () => {
   it('answers with what it applied, the backup it made and what it compared', async () => {
     expect(await migrate('up', '--to', '1')).toBe(0)
-    expect(stdout).toContain('up at version 1')
+    expect(printed.stdout).toContain('up at version 1')
     expect(await migrate('up', '--json')).toBe(0)
     expect(answer()).toEqual({
       applied: [{ version: 2, name: 'toy', duration_ms: expect.any(Number) }],
@@ -81,7 +70,7 @@ describe('obs migrate up', () => {
     expect(await migrate('up', '--backup', 'none')).toBe(0)
     expect(await readdir(folder)).not.toContain('backups')
     expect(await migrate('up')).toBe(0)
-    expect(stdout).toBe('pets is up to date\n')
+    expect(printed.stdout).toBe('pets is up to date\n')
   })
 
   it('changes nothing with --dry-run', async () => {
@@ -95,8 +84,8 @@ describe('obs migrate up', () => {
     const before = await readCatalog(db.sql, ['public', 'obs'])
     await files({ backups: 'a file where the folder should be' })
     expect(await migrate('up')).toBe(1)
-    expect(stderr).toContain('no migration was run')
-    expect(stderr).toContain('--backup none')
+    expect(printed.stderr).toContain('no migration was run')
+    expect(printed.stderr).toContain('--backup none')
     expect(await readCatalog(db.sql, ['public', 'obs'])).toEqual(before)
   })
 
@@ -111,8 +100,8 @@ describe('obs migrate up', () => {
     [['--ddl-lock-timeout', '1e3'], '--ddl-lock-timeout'],
   ])('refuses %j with exit code 2 and changes nothing', async (flags, named) => {
     expect(await migrate('up', ...flags)).toBe(2)
-    expect(stderr).toContain(named)
-    expect(stdout).toBe('')
+    expect(printed.stderr).toContain(named)
+    expect(printed.stdout).toBe('')
     expect(await readCatalog(db.sql, ['public', 'obs'])).toEqual([])
   })
 
@@ -144,7 +133,7 @@ describe('obs migrate up', () => {
       { purpose: 'colleague' },
     )
     expect(code).toBe(4)
-    expect(stderr).toContain('obs colleague')
+    expect(printed.stderr).toContain('obs colleague')
     expect(await readCatalog(db.sql, ['public', 'obs'])).toEqual([])
   })
 })
@@ -166,12 +155,12 @@ describe('obs migrate down', () => {
   it('reverts one by default, says when there is nothing left, and keeps to a dry run', async () => {
     await migrate('up')
     expect(await migrate('down', '--dry-run')).toBe(0)
-    expect(stdout).toContain('toy')
+    expect(printed.stdout).toContain('toy')
     expect(await migrate('down', '--backup', 'none')).toBe(0)
     expect(await migrate('down', '--to', '0', '--backup', 'none')).toBe(0)
     expect(await readCatalog(db.sql, ['public'])).toEqual([])
     expect(await migrate('down')).toBe(0)
-    expect(stdout).toBe('nothing to revert\n')
+    expect(printed.stdout).toBe('nothing to revert\n')
   })
 
   it.each([
@@ -181,7 +170,7 @@ describe('obs migrate down', () => {
   ])('refuses %j with exit code 2 and reverts nothing', async (flags, named) => {
     await migrate('up')
     expect(await migrate('down', ...flags)).toBe(2)
-    expect(stderr).toContain(named)
+    expect(printed.stderr).toContain(named)
     await migrate('status', '--json')
     expect(answer().current).toBe(2)
   })
@@ -191,9 +180,9 @@ describe('obs migrate status', () => {
   it('shows every migration and the next command', async () => {
     await migrate('up', '--to', '1')
     expect(await migrate('status')).toBe(0)
-    expect(stdout).toMatch(/1 {2}pet +applied +\d{4}-/)
-    expect(stdout).toMatch(/2 {2}toy +pending/)
-    expect(stdout).toContain('1 pending; obs migrate up applies it')
+    expect(printed.stdout).toMatch(/1 {2}pet +applied +\d{4}-/)
+    expect(printed.stdout).toMatch(/2 {2}toy +pending/)
+    expect(printed.stdout).toContain('1 pending; obs migrate up applies it')
     expect(await migrate('status', '--json')).toBe(0)
     expect(answer()).toEqual({
       pack: 'pets',
@@ -224,18 +213,18 @@ describe('obs migrate status', () => {
     await rm(join(folder, '0002_toy.down.sql'))
     await files({ '0001_pet.up.sql': 'select 1;' })
     await migrate('status')
-    expect(stdout).toMatch(/pet +changed/)
-    expect(stdout).toMatch(/toy +missing/)
-    expect(stdout).toContain('restore the files')
+    expect(printed.stdout).toMatch(/pet +changed/)
+    expect(printed.stdout).toMatch(/toy +missing/)
+    expect(printed.stdout).toContain('restore the files')
   })
 })
 
 it('goes on after a statement that failed outside a transaction, and repairs what is not known', async () => {
   await files({ '0003_x.up.sql': '-- obs: no-transaction\ncreate table one ();\nselect 1/0;', '0003_x.down.sql': '' })
   expect(await migrate('up', '--backup', 'none')).toBe(1)
-  expect(stderr).toContain('0003_x stopped before statement 2')
+  expect(printed.stderr).toContain('0003_x stopped before statement 2')
   await migrate('status')
-  expect(stdout).toContain('x stopped before statement 2; mend the file, then obs migrate up goes on there')
+  expect(printed.stdout).toContain('x stopped before statement 2; mend the file, then obs migrate up goes on there')
   expect(await migrate('down', '--backup', 'none')).toBe(5)
   expect(await migrate('repair', '3')).toBe(2)
   expect(await migrate('repair', '3', '--resume-at', '3')).toBe(0)
@@ -266,6 +255,6 @@ describe('obs migrate create', () => {
 
   it('refuses a pack that comes with obs', async () => {
     expect(await migrate('create', 'mine', '--pack', 'observability')).toBe(2)
-    expect(stderr).toContain('obs.config')
+    expect(printed.stderr).toContain('obs.config')
   })
 })

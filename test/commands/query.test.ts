@@ -1,33 +1,18 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { main } from '../../src/cli.js'
 import { obsVersion } from '../../src/package.js'
 import { openPreparedDatabase } from '../queries/support.js'
 import { demoWorkspace } from '../support/observability.js'
+import { takeDownOutput } from '../support/printed.js'
 
 let database: Awaited<ReturnType<typeof openPreparedDatabase>>
-let stdout = ''
-let stderr = ''
+const printed = takeDownOutput()
 
 beforeAll(async () => {
   database = await openPreparedDatabase()
 })
 
 afterAll(() => database.close())
-
-beforeEach(() => {
-  stdout = ''
-  stderr = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += text
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += text
-    return true
-  })
-})
-
-afterEach(() => vi.restoreAllMocks())
 
 /** Runs the program as it is run from a shell. */
 function obs(...args: readonly string[]): Promise<number> {
@@ -53,28 +38,28 @@ describe('obs query', () => {
       'rate_limit',
       '$0.6000',
     ]) {
-      expect(stdout).toContain(part)
+      expect(printed.stdout).toContain(part)
     }
-    expect(stdout).not.toContain('\u001b')
-    expect(stderr).toMatch(/^warning: the period before begins .* a part of it\n$/)
+    expect(printed.stdout).not.toContain('\u001b')
+    expect(printed.stderr).toMatch(/^warning: the period before begins .* a part of it\n$/)
   })
 
   it.each(['home-kpis', 'cost-by-department', 'intent-distribution', 'version-adoption', 'environment-parity'])(
     'draws %s within 100 columns',
     async (kpi) => {
       expect(await query(kpi, '--workspace', 'demo', '--from', '2024-05-05', '--to', '2024-06-05')).toBe(0)
-      const widest = Math.max(...stdout.split('\n').map((line) => [...line].length))
+      const widest = Math.max(...printed.stdout.split('\n').map((line) => [...line].length))
       expect(widest).toBeLessThanOrEqual(100)
-      expect(stdout.split('\n').length).toBeGreaterThan(8)
+      expect(printed.stdout.split('\n').length).toBeGreaterThan(8)
     },
   )
 
   it('answers with the envelope', async () => {
     expect(await query('home-kpis', ...paper, '--format', 'json')).toBe(0)
-    const plain = JSON.parse(stdout)
-    stdout = ''
+    const plain = JSON.parse(printed.stdout)
+    printed.stdout = ''
     expect(await query('home-kpis', ...paper, '--json')).toBe(0)
-    const json = JSON.parse(stdout)
+    const json = JSON.parse(printed.stdout)
     expect(json).toEqual({
       ...plain,
       meta: { ...plain.meta, generated_at: expect.any(String), query_duration_ms: expect.any(Number) },
@@ -87,7 +72,7 @@ describe('obs query', () => {
 
   it('answers with one flat CSV table', async () => {
     expect(await query('cost-by-department', ...paper, '--format', 'csv')).toBe(0)
-    const [head, first, ...rest] = stdout.split('\n')
+    const [head, first, ...rest] = printed.stdout.split('\n')
     expect(head).toMatch(/^department,name,cost_usd,previous_cost_usd,.*\r$/)
     expect(first).toBe('engineering,engineering,0.3,0.05,0.25,500,50,2,0.15,3,0.2,150,b a\r')
     expect(rest).toHaveLength(2)
@@ -99,7 +84,7 @@ describe('obs query', () => {
       expect(
         await query(kpi, '--workspace', 'demo', '--from', '2024-05-05', '--to', '2024-06-05', '--format', 'csv'),
       ).toBe(0)
-      const lines = stdout.trimEnd().split('\r\n')
+      const lines = printed.stdout.trimEnd().split('\r\n')
       expect(lines.length).toBeGreaterThan(3)
       expect(new Set(lines.map((line) => line.split(',').length)).size).toBe(1)
     },
@@ -108,7 +93,7 @@ describe('obs query', () => {
   it('filters by department, environment and version', async () => {
     const filters = ['--department', 'sales', '--environment', 'production', '--version', 'v2.1']
     expect(await query('home-kpis', ...paper, ...filters, '--json')).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({
+    expect(JSON.parse(printed.stdout)).toMatchObject({
       data: { requests: { value: 2 } },
       filters_applied: { department: 'sales', environment: 'production', version: 'v2.1' },
     })
@@ -116,39 +101,42 @@ describe('obs query', () => {
 
   it('keeps --version of the program apart from its own', async () => {
     expect(await query('home-kpis', ...paper, '--version=v2.0', '--json')).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ filters_applied: { version: 'v2.0' }, data: { requests: { value: 2 } } })
-    stdout = ''
+    expect(JSON.parse(printed.stdout)).toMatchObject({
+      filters_applied: { version: 'v2.0' },
+      data: { requests: { value: 2 } },
+    })
+    printed.stdout = ''
     expect(await obs('--version')).toBe(0)
-    expect(stdout).toBe(`${obsVersion()}\n`)
-    stdout = ''
+    expect(printed.stdout).toBe(`${obsVersion()}\n`)
+    printed.stdout = ''
     expect(await obs('--version', 'query')).toBe(0)
-    expect(stdout).toBe(`${obsVersion()}\n`)
-    stdout = ''
+    expect(printed.stdout).toBe(`${obsVersion()}\n`)
+    printed.stdout = ''
     expect(await obs('query', '-V')).toBe(0)
-    expect(stdout).toBe(`${obsVersion()}\n`)
+    expect(printed.stdout).toBe(`${obsVersion()}\n`)
   })
 
   it('takes the workspace from the environment', async () => {
     vi.stubEnv('OBS_WORKSPACE', demoWorkspace)
     expect(await query('version-adoption', '--from', '2024-05-05', '--to', '2024-06-05', '--json')).toBe(0)
     vi.unstubAllEnvs()
-    expect(JSON.parse(stdout).meta.workspace_id).toBe(demoWorkspace)
+    expect(JSON.parse(printed.stdout).meta.workspace_id).toBe(demoWorkspace)
   })
 
   it('warns on stderr when the range holds nothing, and still answers', async () => {
     expect(
       await query('home-kpis', '--workspace', 'paper', '--from', '2025-01-01', '--to', '2025-01-02', '--json'),
     ).toBe(0)
-    expect(JSON.parse(stdout).data.requests.value).toBe(0)
-    expect(stderr).toContain('warning: the newest trace is from 2024-06-03')
+    expect(JSON.parse(printed.stdout).data.requests.value).toBe(0)
+    expect(printed.stderr).toContain('warning: the newest trace is from 2024-06-03')
   })
 
   it('lists the KPIs without a database', async () => {
     expect(await obs('query', '--list', '--database-url', 'postgres://nobody@127.0.0.1:1/none')).toBe(0)
-    expect(stdout).toContain('cost-by-department')
-    stdout = ''
+    expect(printed.stdout).toContain('cost-by-department')
+    printed.stdout = ''
     expect(await obs('query', '--list', '--json')).toBe(0)
-    expect(JSON.parse(stdout)).toContainEqual({
+    expect(JSON.parse(printed.stdout)).toContainEqual({
       name: 'environment-parity',
       summary: expect.any(String),
       filters: ['department', 'environment'],
@@ -174,13 +162,13 @@ describe('obs query refuses', () => {
     ['a second KPI', ['home-kpis', 'version-adoption'], ['too many arguments']],
   ])('%s before it connects', async (_, args, parts) => {
     expect(await obs('query', ...args, '--database-url', 'postgres://nobody@127.0.0.1:1/none')).toBe(2)
-    const said = `${stdout}${stderr}`
+    const said = `${printed.stdout}${printed.stderr}`
     for (const part of parts) expect(said).toContain(part)
   })
 
   it('an unknown department with the nearest one', async () => {
     expect(await query('home-kpis', '--workspace', 'demo', '--department', 'enginering', '--json')).toBe(2)
-    expect(JSON.parse(stdout)).toEqual({
+    expect(JSON.parse(printed.stdout)).toEqual({
       error: {
         code: 'unknown_department',
         message: 'unknown department "enginering", did you mean "engineering"?',

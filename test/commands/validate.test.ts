@@ -1,19 +1,19 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { main } from '../../src/cli.js'
 import { observabilitySuites } from '../../src/validators/observability/index.js'
 import { listChecks } from '../../src/validators/suites.js'
 import { parseXml } from '../reports/xml.js'
 import { openTestDatabase } from '../support/database.js'
+import { takeDownOutput } from '../support/printed.js'
 import { migrateMvp } from '../validators/observability/support.js'
 
 let good: Awaited<ReturnType<typeof openTestDatabase>>
 let bad: Awaited<ReturnType<typeof openTestDatabase>>
 let folder: string
-let stdout = ''
-let stderr = ''
+const printed = takeDownOutput()
 
 beforeAll(async () => {
   good = await openTestDatabase()
@@ -30,21 +30,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-beforeEach(() => {
-  stdout = ''
-  stderr = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += text
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += text
-    return true
-  })
-})
-
 afterEach(() => {
-  vi.restoreAllMocks()
   process.exitCode = undefined
 })
 
@@ -56,33 +42,33 @@ function validate(database: { readonly url: string }, ...args: readonly string[]
 describe('obs validate', () => {
   it('exits with 0 and says so in a last plain line when nothing fails', async () => {
     expect(await validate(good)).toBe(0)
-    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^Passed: 48 of 74 checks passed, 26 skipped \(.+\)\.$/)
+    expect(printed.stdout.trimEnd().split('\n').at(-1)).toMatch(/^Passed: 48 of 74 checks passed, 26 skipped \(.+\)\.$/)
   })
 
   it('exits with 1 when a check of severity error fails, behind the report', async () => {
     expect(await validate(bad, 'schema')).toBe(1)
-    expect(stdout).toMatch(/failed +schema\.trace_indexes +1 of 18 missing \(idx_traces_version\)/)
-    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^Failed: 1 of 16 checks failed/)
-    expect(stderr).not.toContain('error:')
+    expect(printed.stdout).toMatch(/failed +schema\.trace_indexes +1 of 18 missing \(idx_traces_version\)/)
+    expect(printed.stdout.trimEnd().split('\n').at(-1)).toMatch(/^Failed: 1 of 16 checks failed/)
+    expect(printed.stderr).not.toContain('error:')
   })
 
   it('exits with 0 when a warning is all there is', async () => {
     await good.sql`insert into traces_rollup_changes (bucket) values ('2026-06-01')`
     expect(await validate(good, 'integrity')).toBe(0)
     await good.sql`delete from traces_rollup_changes`
-    expect(stdout).toMatch(/warned +integrity\.rollups_refreshed +hours waiting: 1/)
+    expect(printed.stdout).toMatch(/warned +integrity\.rollups_refreshed +hours waiting: 1/)
   })
 
   it('runs the suites that are named, and only checks that matter enough', async () => {
     expect(await validate(good, 'preservation', 'schema', '--severity', 'error', '--json')).toBe(0)
-    const { checks } = JSON.parse(stdout) as { checks: { suite: string; severity: string }[] }
+    const { checks } = JSON.parse(printed.stdout) as { checks: { suite: string; severity: string }[] }
     expect(new Set(checks.map(({ suite }) => suite))).toEqual(new Set(['schema', 'preservation']))
     expect(new Set(checks.map(({ severity }) => severity))).toEqual(new Set(['error']))
   })
 
   it('prints one JSON document with --json, also when a check fails', async () => {
     expect(await validate(bad, 'schema', '--json')).toBe(1)
-    const report = JSON.parse(stdout) as { summary: object; checks: { id: string }[] }
+    const report = JSON.parse(printed.stdout) as { summary: object; checks: { id: string }[] }
     expect(report.summary).toMatchObject({ failed: 1, passed: 15 })
     expect(report.checks.find(({ id }) => id === 'schema.trace_indexes')).toEqual({
       id: 'schema.trace_indexes',
@@ -100,7 +86,7 @@ describe('obs validate', () => {
 
   it('prints the same document with --format json', async () => {
     expect(await validate(good, 'schema', '--format', 'json')).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ summary: { failed: 0 } })
+    expect(JSON.parse(printed.stdout)).toMatchObject({ summary: { failed: 0 } })
   })
 
   it('writes a JUnit report to a folder that it makes, and shows the table', async () => {
@@ -108,21 +94,21 @@ describe('obs validate', () => {
     expect(await validate(bad, 'schema', '--format', 'junit', '--output', path)).toBe(1)
     const root = parseXml((await readFile(path, 'utf8')).trimEnd())
     expect(root.attributes).toMatchObject({ tests: '16', failures: '1' })
-    expect(stdout).toContain(`Report written to ${path}`)
-    expect(stdout).toContain('schema.trace_indexes')
+    expect(printed.stdout).toContain(`Report written to ${path}`)
+    expect(printed.stdout).toContain('schema.trace_indexes')
     expect(await readdir(join(folder, 'reports'))).toEqual(['obs.xml'])
   })
 
   it('writes a file and one JSON document at once', async () => {
     const path = join(folder, 'report.md')
     expect(await validate(good, 'schema', '--format', 'markdown', '--output', path, '--json')).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ summary: { failed: 0 } })
+    expect(JSON.parse(printed.stdout)).toMatchObject({ summary: { failed: 0 } })
     expect(await readFile(path, 'utf8')).toMatch(/^# Validation report\n/)
   })
 
   it('lists every check without asking the database', async () => {
     expect(await main(['validate', '--list', '--json', '--database-url', 'postgres://nobody@127.0.0.1:1/none'])).toBe(0)
-    expect(JSON.parse(stdout)).toEqual(listChecks(observabilitySuites))
+    expect(JSON.parse(printed.stdout)).toEqual(listChecks(observabilitySuites))
   })
 })
 
@@ -136,7 +122,7 @@ describe('obs validate, used wrongly,', () => {
   ])('%j exits with 2 before a connection is made', async (args, message) => {
     const nowhere = ['--database-url', 'postgres://nobody@127.0.0.1:1/none', '--json']
     expect(await main(['validate', ...args, ...nowhere])).toBe(2)
-    expect(JSON.parse(stdout)).toMatchObject({
+    expect(JSON.parse(printed.stdout)).toMatchObject({
       error: { message: expect.stringContaining(message), hint: expect.stringMatching(/^[A-Z]/) },
     })
   })
@@ -145,14 +131,14 @@ describe('obs validate, used wrongly,', () => {
     const path = join(folder, 'taken')
     await mkdir(path)
     expect(await validate(good, '--output', path)).toBe(2)
-    expect(stderr).toBe(`error: --output names a folder: ${path}\nhint: Name a file in it.\n`)
+    expect(printed.stderr).toBe(`error: --output names a folder: ${path}\nhint: Name a file in it.\n`)
   })
 
   it('says of a pack without suites that it has none', async () => {
     const config = join(folder, 'obs.config.json')
     await writeFile(config, '{"packs":[{"name":"app","migrations":"./migrations","schema":"public"}]}')
     expect(await validate(good, '--config', config)).toBe(2)
-    expect(stderr).toContain('error: the pack "app" has no validation suites')
+    expect(printed.stderr).toContain('error: the pack "app" has no validation suites')
   })
 })
 
@@ -163,6 +149,6 @@ it('fails every check that needs what an empty database lacks, and passes none o
   } finally {
     await empty.close()
   }
-  const { checks } = JSON.parse(stdout) as { checks: { id: string; status: string }[] }
+  const { checks } = JSON.parse(printed.stdout) as { checks: { id: string; status: string }[] }
   expect(checks.filter(({ status }) => status === 'passed').map(({ id }) => id)).toEqual(['schema.platform'])
 })

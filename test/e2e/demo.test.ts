@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,28 +106,13 @@ async function countTraces({ sql }: Database): Promise<number> {
   return row?.traces ?? 0
 }
 
-/** The columns of the MVP, in which the data set can be compared in every version. */
-const columns = [
-  'id',
-  'trace_id',
-  'workspace_id',
-  'agent_id',
-  'timestamp',
-  'latency_ms',
-  'input',
-  'output',
-  'error',
-  'status',
-  'model',
-  'model_provider',
-  'tokens_input',
-  'tokens_output',
-  'tokens_total',
-  'cost_usd',
-  'metadata',
-  'tags',
-  'user_id',
-]
+/** The columns of the MVP, in which its rows can be compared in every version. */
+const columns = ['id', ...header('traces.csv')]
+
+function header(file: string): readonly string[] {
+  const [line = ''] = readFileSync(join(packageRoot, 'fixtures/mvp', file), 'utf8').split('\n', 1)
+  return line.split(',')
+}
 
 function fingerprintTraces({ sql }: Database): Promise<Fingerprint> {
   return fingerprintTable(sql, { schema: 'public', table: 'traces', columns })
