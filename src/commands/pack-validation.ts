@@ -30,6 +30,8 @@ async function observabilityFacts(): Promise<ObservabilityFacts> {
   const { profileCalled, profileNames } = await import('../generators/observability/profiles.js')
   const { departments } = await import('../generators/observability/departments.js')
   const { adoption } = await import('../generators/observability/rollout.js')
+  const { longestLag } = await import('../generators/observability/agents.js')
+  const { segmentShares } = await import('../generators/observability/users.js')
   type Profile = ReturnType<typeof profileCalled>
   const facts = (profile: Profile): ProfileFacts => ({
     ...promised,
@@ -42,9 +44,9 @@ async function observabilityFacts(): Promise<ObservabilityFacts> {
       versions: profile.rollout.releases.map(({ version }) => version),
       adoption: (version, time) => adoption(profile.rollout, version, time),
       earliest: Math.max(...Object.values(profile.environments).map(({ lead }) => lead)),
-      latest: latestAgent,
+      latest: longestLag,
     },
-    users: { count: profile.users.count, segments: userSegments },
+    users: { count: profile.users.count, segments: segmentShares },
     evaluations: profile.evaluations.share,
   })
   return {
@@ -56,9 +58,3 @@ async function observabilityFacts(): Promise<ObservabilityFacts> {
 
 /** What every profile promises and none has a setting for. */
 const promised = { failures: [0.02, 0.05], meanLatencyMs: [2000, 3000], businessHours: 1.5 } as const
-
-/** Of twenty users two are power users, fourteen regular, three new and one dormant. */
-const userSegments = { power_user: 0.1, regular: 0.7, new: 0.15, dormant: 0.05 } as const
-
-/** As a share of the window, how much later than the others an agent may take a version. */
-const latestAgent = 0.12

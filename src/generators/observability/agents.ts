@@ -102,8 +102,11 @@ function spreadVolumes({ volume }: Profile, size: number, key: StreamKey): numbe
     .map(({ rank }) => boundedParetoQuantile((rank + 0.5) / size, low, high, volume.exponent))
 }
 
+/** How much later than the others an agent may take a version, as a share of the window. */
+export const longestLag = 0.12
+
 function drawTraits(random: Random, number: number): Pick<Agent, 'lag' | 'status' | 'latencyFactor'> {
-  const lag = random.chance(0.15) ? random.between(0.02, 0.12) : 0
+  const lag = random.chance(0.15) ? random.between(0.02, longestLag) : 0
   const latencyFactor = random.logNormal(0, 0.1)
   // The first of a type is what the others are compared with and replaced by.
   if (number === 1) return { lag, status: 'active', latencyFactor }

@@ -22,12 +22,6 @@ export function adoption(rollout: Rollout, release: number, time: number): numbe
   return age < generalFrom ? step : step + (1 - step) * logistic(age, midpoint, width)
 }
 
-/** The share of each release at a time; they add up to 1. */
-export function versionShares(rollout: Rollout, time: number): number[] {
-  const adopted = rollout.releases.map((_, release) => adoption(rollout, release, time))
-  return adopted.map((share, release) => Math.max(0, share - (adopted[release + 1] ?? 0)))
-}
-
 /** When, as a share of the window, half of the traffic has moved to a release. */
 export function generalAvailability(rollout: Rollout, release: number): number {
   return release === 0 ? 0 : (rollout.releases[release]?.at ?? 0) + rollout.ramp * midpoint

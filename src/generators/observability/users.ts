@@ -29,6 +29,18 @@ const segmentPattern: readonly Segment[] = [
   'dormant',
 ]
 
+/** The share of each segment among the users. */
+export const segmentShares: Readonly<Record<Segment, number>> = {
+  power_user: shareOf('power_user'),
+  regular: shareOf('regular'),
+  new: shareOf('new'),
+  dormant: shareOf('dormant'),
+}
+
+function shareOf(segment: Segment): number {
+  return segmentPattern.filter((one) => one === segment).length / segmentPattern.length
+}
+
 /** Signed up long before any window, so that every department has somebody at work from the first day on. */
 const founderAgeDays = 800
 
