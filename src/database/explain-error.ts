@@ -141,7 +141,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
 
 /** What a file or a program lacks is not the server's fault; the error of a socket has no `path`, not even a Unix one's. */
 function concernsFile(error: Error): boolean {
-  return 'path' in error
+  return 'path' in error && typeof error.path === 'string'
 }
 
 function codeOf(error: Error): string {
