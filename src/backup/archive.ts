@@ -112,7 +112,9 @@ async function createArchive(directory: string, wanted: string): Promise<Archive
 async function writeOwner(folder: string): Promise<void> {
   const owner = { pid: process.pid, host: hostname(), started_at: new Date().toISOString() }
   try {
-    await writeFile(join(folder, ownerName), JSON.stringify(owner), { mode: 0o600 })
+    const draft = join(folder, `${ownerName}.draft`)
+    await writeFile(draft, JSON.stringify(owner), { mode: 0o600 })
+    await rename(draft, join(folder, ownerName))
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw error

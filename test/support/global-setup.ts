@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { quietContext } from '../../src/context.js'
 import { connectionUrl } from '../../src/database/address.js'
+import { withDatabase } from '../../src/database/connect.js'
 import { startServer, stopServer } from '../../src/database/embedded/server.js'
 
 declare module 'vitest' {
@@ -12,6 +13,9 @@ declare module 'vitest' {
     serverUrl: string
   }
 }
+
+/** Nothing on this server outlives the run, so nothing has to survive a power cut. */
+const throwaway = ['fsync', 'full_page_writes', 'synchronous_commit']
 
 /**
  * One server for the whole run: the one OBS_TEST_DATABASE_URL names, else an embedded one
@@ -25,6 +29,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   const folder = await mkdtemp(join(tmpdir(), 'obs-test-'))
   const address = await startServer(folder, quietContext())
+  await withDatabase(address, quietContext(), async ({ sql }) => {
+    for (const setting of throwaway) await sql.unsafe(`alter system set ${setting} = off`)
+    await sql`select pg_reload_conf()`
+  })
   project.provide('serverUrl', connectionUrl(address))
   return async () => {
     await stopServer(folder)
