@@ -52,7 +52,11 @@ export function action<Options, Arguments extends unknown[]>(
       context: { progress, signal: interruption.signal },
       terminal,
       style,
-      answer: ({ json, text }) => void process.stdout.write(`${options.json ? JSON.stringify(json, null, 2) : text}\n`),
+      answer: ({ json, text }) => {
+        // The last step is over; its line belongs above the answer.
+        progress.done()
+        process.stdout.write(`${options.json ? JSON.stringify(json, null, 2) : text}\n`)
+      },
       confirm: (question) => {
         // A spinner would write over the question.
         progress.done()

@@ -43,11 +43,26 @@ function story(result: DemoResult, style: Style, width: number): string {
     renderKpi(result.kpis, style, width),
     '',
     style.strong('What happened'),
-    ...facts(result, style).map(([name, fact]) => `  ${name.padEnd(10)} ${fact}`),
+    ...facts(result, style).flatMap(([name, fact]) => hanging(`  ${name.padEnd(11)}`, fact, width)),
     '',
     style.strong('Try next'),
     ...next.map(([command, why]) => `  ${style.accent(command.padEnd(57))} ${style.faint(why)}`),
   ].join('\n')
+}
+
+/** A text behind its label, broken between words; a word that is too long for a line (a path) is left whole. */
+function hanging(label: string, text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line && label.length + line.length + word.length >= width) {
+      lines.push(line)
+      line = word
+    } else {
+      line = line ? `${line} ${word}` : word
+    }
+  }
+  return [...lines, line].map((part, i) => (i === 0 ? label : ' '.repeat(label.length)) + part)
 }
 
 const next = [

@@ -144,7 +144,7 @@ create trigger traces_log_truncate after truncate on traces
   for each statement execute function traces_log_truncate();
 
 create function traces_refresh_rollups() returns bigint
-language plpgsql set search_path from current set work_mem = '64MB'
+language plpgsql set search_path from current set work_mem = '128MB'
 as $$
 declare
   hours timestamptz[];
