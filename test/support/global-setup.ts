@@ -5,7 +5,7 @@ import type { TestProject } from 'vitest/node'
 import { quietContext } from '../../src/context.js'
 import { connectionUrl } from '../../src/database/address.js'
 import { withDatabase } from '../../src/database/connect.js'
-import { startServer, stopServer } from '../../src/database/embedded/server.js'
+import { resetServer, startServer } from '../../src/database/embedded/server.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -35,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   })
   project.provide('serverUrl', connectionUrl(address))
   return async () => {
-    await stopServer(folder)
+    await resetServer(folder, quietContext())
     await rm(folder, { recursive: true, force: true })
   }
 }
