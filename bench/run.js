@@ -81,13 +81,13 @@ function row(title, measured, goal, reached) {
   return [title, measured, goal, reached ? 'reached' : 'MISSED']
 }
 
-/** Gives `work` an empty project folder and stops the embedded server in it afterwards. */
+/** Gives `work` an empty project folder, and deletes the embedded server afterwards wherever it lives. */
 function inFolder(work) {
   const cwd = mkdtempSync(join(tmpdir(), 'obs-bench-'))
   try {
     return work(cwd)
   } finally {
-    run(['db', 'stop'], cwd)
+    run(['db', 'reset', '--yes', '--force'], cwd)
     rmSync(cwd, { recursive: true, force: true })
   }
 }
