@@ -15,6 +15,7 @@ it.each([
   [0, '0 ms'],
   [840.4, '840 ms'],
   [3200, '3.2 s'],
+  [59_970, '1 min 00 s'],
   [245_000, '4 min 05 s'],
 ])('says %s ms as %s', (milliseconds, text) => {
   expect(formatDuration(milliseconds)).toBe(text)
