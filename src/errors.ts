@@ -53,3 +53,8 @@ export class InterruptedError extends ObsError {
     super(message, { code: 'interrupted', ...facts, exitCode: exitCodes.interrupted })
   }
 }
+
+/** The code of a system, driver or server error (`ENOENT`, `CONNECTION_CLOSED`, `42P04`), empty for anything else. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

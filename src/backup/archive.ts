@@ -3,7 +3,8 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, rmdir, sta
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { ObsError } from '../errors.js'
+import { codeOf, ObsError } from '../errors.js'
+import { isAlive } from '../is-alive.js'
 import {
   checksumsName,
   formatChecksums,
@@ -233,7 +234,7 @@ async function ownerOf(path: string): Promise<PartialArchive['owner']> {
   const owner = ownerSchema.safeParse(await readOwner(path))
   if (!owner.success) return Date.now() - (await changedAt(path)) < ownerlessGrace ? 'alive' : 'dead'
   if (owner.data.host !== hostname()) return 'unknown'
-  return isRunning(owner.data.pid) ? 'alive' : 'dead'
+  return isAlive(owner.data.pid) ? 'alive' : 'dead'
 }
 
 async function changedAt(path: string): Promise<number> {
@@ -248,15 +249,6 @@ async function readOwner(path: string): Promise<unknown> {
     return JSON.parse(await readFile(join(path, ownerName), 'utf8'))
   } catch {
     return undefined
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return codeOf(error) === 'EPERM'
   }
 }
 
@@ -311,10 +303,6 @@ function diskFull(directory: string, cause: unknown): ObsError {
     cause,
     details: { directory },
   })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
 function messageOf(error: unknown): string {

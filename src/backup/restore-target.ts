@@ -3,7 +3,7 @@ import { quietContext, type RunContext } from '../context.js'
 import { type ServerAddress, withDatabaseName } from '../database/address.js'
 import { type Database, type Sql, withDatabase } from '../database/connect.js'
 import { quoteIdentifier, quoteLiteral } from '../database/quote.js'
-import { ObsError, UsageError } from '../errors.js'
+import { codeOf, ObsError, UsageError } from '../errors.js'
 import type { ManifestDatabase } from './manifest.js'
 
 /** Runs `work` in the database `to`; undefined when there is no such database. */
@@ -104,7 +104,7 @@ async function rename(sql: Sql, from: string, to: string): Promise<void> {
   try {
     await sql.unsafe(`alter database ${quoteIdentifier(from)} rename to ${quoteIdentifier(to)}`)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === '42P04')) throw error
+    if (codeOf(error) !== '42P04') throw error
     throw new UsageError(`a database ${JSON.stringify(to)} was made while the backup was being restored`, {
       code: 'target_exists',
       hint: 'Name another database with --to; the other one was left as it is.',

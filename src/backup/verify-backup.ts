@@ -1,6 +1,6 @@
 import { open, readdir } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { ObsError } from '../errors.js'
+import { codeOf, ObsError } from '../errors.js'
 import { hashFile } from './archive.js'
 import { findBackup } from './find-backup.js'
 import { checksumsName, type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.js'
@@ -67,7 +67,7 @@ async function hashOf(path: string): Promise<{ bytes: number; sha256: string } |
     await using file = await open(path)
     return await hashFile(file)
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'missing' : 'unreadable'
+    return codeOf(error) === 'ENOENT' ? 'missing' : 'unreadable'
   }
 }
 

@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { exitCodes, ObsError } from '../errors.js'
+import { codeOf, exitCodes, ObsError } from '../errors.js'
 import { describeAddress, type ServerAddress } from './address.js'
 import { hungUpCode } from './pool.js'
 
@@ -142,8 +142,4 @@ const explanations: Readonly<Record<string, Explanation>> = {
 /** What a file or a program lacks is not the server's fault; the error of a socket has no `path`, not even a Unix one's. */
 function concernsFile(error: Error): boolean {
   return 'path' in error && typeof error.path === 'string'
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

@@ -2,7 +2,7 @@ import { Kysely, sql } from 'kysely'
 import { PostgresJSDialect } from 'kysely-postgres-js'
 import type { RunContext } from '../context.js'
 import { type Database, type Session, type Sql, throwIfAborted, withSession } from '../database/connect.js'
-import { ObsError } from '../errors.js'
+import { codeOf, ObsError } from '../errors.js'
 import { type Envelope, filtersApplied } from './envelope.js'
 import type { KpiFilters } from './filters.js'
 import type { Kpi, KpiRequest } from './kpi.js'
@@ -88,7 +88,7 @@ function kyselyOn(session: Session): Kysely<unknown> {
 
 /** SQLSTATE 57014 is query_canceled, which is what statement_timeout ends in. */
 function explainTimeout(error: unknown, kpi: string, timeout: number): unknown {
-  if (!(error instanceof Error && 'code' in error && error.code === '57014')) return error
+  if (codeOf(error) !== '57014') return error
   return new ObsError(`${kpi} was cancelled: a statement may take ${timeout / 1000} s`, {
     code: 'query_timeout',
     hint: 'Ask about a shorter --range, or allow more with --timeout.',

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { exitCodes } from '../../errors.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { startOfDay, wholeDays } from '../days.js'
@@ -24,7 +25,7 @@ export function demoCommand(): Command {
         const result = await runDemo(settings, { days: options.days, asOf: startOfDay(new Date()) }, context)
         const { kpis, ...json } = result
         invocation.answer({ json, text: story(result, style, terminal.width) })
-        if (result.validation.failed > 0) process.exitCode = 1
+        if (result.validation.failed > 0) process.exitCode = exitCodes.failed
       }),
     )
 }

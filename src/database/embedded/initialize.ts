@@ -4,9 +4,9 @@ import { chmod, chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/pro
 import { basename, dirname, join } from 'node:path'
 import type { RunContext } from '../../context.js'
 import { ObsError } from '../../errors.js'
+import { isAlive } from '../../is-alive.js'
 import { program } from './binaries.js'
 import type { Host } from './host.js'
-import { isAlive } from './postmaster.js'
 import { lastLines, type ProgramRun, runProgram, speaksOfFullDisk } from './run-program.js'
 
 /** The superuser of the embedded server, and the database obs works in. */

@@ -16,7 +16,7 @@ import {
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RunContext } from '../../context.js'
-import { ObsError } from '../../errors.js'
+import { codeOf, ObsError } from '../../errors.js'
 import { throwIfAborted } from '../connect.js'
 import { program } from './binaries.js'
 import type { Host } from './host.js'
@@ -83,7 +83,7 @@ async function setAside(path: string, aside: string): Promise<boolean> {
     await rename(path, aside)
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    if (codeOf(error) === 'ENOENT') return false
     throw error
   }
 }

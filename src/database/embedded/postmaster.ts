@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import { readFile, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import { ObsError } from '../../errors.js'
+import { codeOf, ObsError } from '../../errors.js'
+import { isAlive } from '../../is-alive.js'
 import type { Layout } from './layout.js'
 
 /** What `postmaster.pid` says, checked against the process it names. */
@@ -89,16 +90,6 @@ export async function isPostmaster(pid: number, data: string): Promise<boolean> 
   return name === undefined || name === 'postgres'
 }
 
-/** Whether there is a process of that number, whoever it belongs to. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return codeOf(error) === 'EPERM'
-  }
-}
-
 async function sameFolder(one: string, other: string): Promise<boolean> {
   const [a, b] = await Promise.all([stat(one).catch(() => undefined), stat(other).catch(() => undefined)])
   if (a && b) return a.ino === b.ino && a.dev === b.dev
@@ -111,8 +102,4 @@ async function programName(pid: number): Promise<string | undefined> {
   if (viaProc !== undefined) return basename(viaProc.split('\0')[0] ?? '')
   const viaPs = await promisify(execFile)('ps', ['-o', 'comm=', '-p', String(pid)]).catch(() => undefined)
   return viaPs && basename(viaPs.stdout.trim())
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

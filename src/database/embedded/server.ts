@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RunContext } from '../../context.js'
-import { ObsError } from '../../errors.js'
+import { codeOf, ObsError } from '../../errors.js'
 import { Secret } from '../../secret.js'
 import type { ServerAddress } from '../address.js'
 import { throwIfAborted, withDatabase } from '../connect.js'
@@ -116,7 +116,7 @@ async function readPassword(layout: Layout): Promise<Secret> {
   try {
     return new Secret((await readFile(layout.password, 'utf8')).trim())
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') throw foreignFolder(layout.home, error)
+    if (codeOf(error) === 'EACCES') throw foreignFolder(layout.home, error)
     throw new ObsError(`the embedded server's password file ${layout.password} cannot be read`, {
       code: 'password_missing',
       hint: 'Put the file back, or make a new, empty server with obs db reset.',

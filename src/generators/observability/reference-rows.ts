@@ -1,5 +1,6 @@
 import type { ReferenceIds, ReferenceTable, RunSettings, Stretch } from '../pack.js'
 import { Random, streamKey } from '../random.js'
+import { dayMs } from './calendar.js'
 import { departments } from './departments.js'
 import { environments } from './environments.js'
 import { agentUuid, departmentId, environmentId, userUuid } from './ids.js'
@@ -78,7 +79,7 @@ export function agentRows({ run, population, profile, home }: People, ids: Refer
       const share = generalAvailability(profile.rollout, agent.release) + agent.lag
       const deployed = home.from + Math.min(0.999, share) * (home.to - home.from) - random.integer(3_600_000)
       const isDeprecated = agent.status === 'deprecated'
-      const retires = new Date(home.to + (14 + random.integer(60)) * 86_400_000).toISOString().slice(0, 10)
+      const retires = new Date(home.to + (14 + random.integer(60)) * dayMs).toISOString().slice(0, 10)
       return [
         ...[agentUuid(run.workspace, agent.agentId), run.workspace, agent.agentId],
         ...[`${department?.name} ${type.replaceAll('-', ' ')} ${agent.number}`, type],
