@@ -57,7 +57,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** The program with the one command that `argv` asks for loaded, the others as names and summaries. */
-export async function buildProgram(argv: readonly string[]): Promise<Command> {
+async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('obs')
     .description('Schema migrations, proven backups, synthetic traces, validation and KPIs for PostgreSQL.')
     .option('--database-url <url>', 'the database to work on (else DATABASE_URL, PG*, config file, embedded server)')

@@ -29,7 +29,7 @@ const packSchema = z.strictObject({
 })
 
 /** What `obs.config.*` may hold. */
-export const configSchema = z.strictObject({
+const configSchema = z.strictObject({
   databaseUrl: z.string().optional(),
   pack: z.string().optional(),
   packs: z

@@ -30,7 +30,7 @@ export function parseCount(text: string): number {
 }
 
 /** Seconds with an optional fraction, as milliseconds; at most a day. */
-export function parseSeconds(text: string): number {
+function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && seconds <= 86_400) return Math.round(seconds * 1000)
   throw new InvalidArgumentError('It is a number of seconds, from 0 to 86400.')
