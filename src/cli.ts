@@ -63,6 +63,7 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .option('--database-url <url>', 'the database to work on (else DATABASE_URL, PG*, config file, embedded server)')
     .option('--config <file>', 'configuration file (default: obs.config.{ts,js,json} here or above)')
     .option('--pack <name>', 'which pack of the configuration to use')
+    .option('--history-schema <name>', 'the schema that the migration history is kept in (default: obs)')
     .option('--json', 'print one JSON document on stdout and nothing else')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent')
     .option('--log-format <format>', 'pretty or json')

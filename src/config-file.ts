@@ -13,7 +13,7 @@ export type LogLevel = (typeof logLevels)[number]
 export const logFormats = ['pretty', 'json'] as const
 
 /** PostgreSQL cuts identifiers at 63 bytes. */
-const identifier = z
+export const identifier = z
   .string()
   .min(1, 'must not be empty')
   .refine((name) => Buffer.byteLength(name) <= 63, 'must be at most 63 bytes long')
@@ -26,6 +26,7 @@ const packSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, - and _'),
   migrations: z.string().min(1),
   schema: identifier.default('public'),
+  historySchema: identifier.default('obs'),
 })
 
 /** What `obs.config.*` may hold. */

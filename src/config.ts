@@ -1,6 +1,14 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { type ConfigFile, type LogLevel, logFormats, logLevels, readConfigFile, workspaceId } from './config-file.js'
+import {
+  type ConfigFile,
+  identifier,
+  type LogLevel,
+  logFormats,
+  logLevels,
+  readConfigFile,
+  workspaceId,
+} from './config-file.js'
 import { addressFromPgVariables, parseDatabaseUrl, type ServerAddress } from './database/address.js'
 import { UsageError } from './errors.js'
 import { type Pack, resolvePack } from './packs.js'
@@ -10,6 +18,7 @@ export interface GlobalFlags {
   readonly databaseUrl?: string
   readonly config?: string
   readonly pack?: string
+  readonly historySchema?: string
   readonly json?: boolean
   readonly logLevel?: string
   readonly logFormat?: string
@@ -45,11 +54,12 @@ const environmentSchema = z.object({
   OBS_BACKUPS: z.string().optional(),
   OBS_STATE_DIR: z.string().optional(),
   OBS_WORKSPACE: workspaceId.optional(),
+  OBS_HISTORY_SCHEMA: identifier.optional(),
   OBS_LOG_LEVEL: level,
   OBS_LOG_FORMAT: format,
 })
 
-const flagsSchema = z.object({ logLevel: level, logFormat: format })
+const flagsSchema = z.object({ historySchema: identifier.optional(), logLevel: level, logFormat: format })
 
 type Environment = Readonly<NodeJS.ProcessEnv>
 
@@ -76,12 +86,13 @@ export async function loadSettings(
   if (!chosen || !variables || !file || !target || !pack) throw together(problems)
 
   const { content, folder } = file
+  const historySchema = chosen.historySchema ?? variables.OBS_HISTORY_SCHEMA
   const inFolder = (path: string | undefined, fallback: string) => resolve(folder, path ?? fallback)
   const named = (path: string | undefined) => (path === undefined ? undefined : resolve(directory, path))
   return {
     configFile: file.path,
     target,
-    pack,
+    pack: historySchema === undefined ? pack : { ...pack, historySchema },
     backups: named(variables.OBS_BACKUPS) ?? inFolder(content.backups, 'backups'),
     stateDirectory: named(variables.OBS_STATE_DIR) ?? inFolder(content.stateDirectory, '.obs'),
     workspace: variables.OBS_WORKSPACE ?? content.workspace,

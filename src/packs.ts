@@ -10,6 +10,8 @@ export interface Pack {
   readonly migrations: string
   /** The schema of the database that its tables live in. */
   readonly schema: string
+  /** The schema that its migration history is kept in, normally `obs`. */
+  readonly historySchema: string
   /** True for the packs that come with obs, whose migrations nobody edits in place. */
   readonly shipped: boolean
 }
@@ -18,6 +20,7 @@ const observability: Pack = {
   name: 'observability',
   migrations: join(packageRoot, 'src/migrations/observability'),
   schema: 'public',
+  historySchema: 'obs',
   shipped: true,
 }
 
@@ -26,6 +29,7 @@ export interface ConfiguredPack {
   readonly name: string
   readonly migrations: string
   readonly schema: string
+  readonly historySchema: string
 }
 
 /**

@@ -35,7 +35,7 @@ describe('without any configuration', () => {
     expect(await load()).toMatchObject({
       configFile: undefined,
       target: { kind: 'embedded' },
-      pack: { name: 'observability', schema: 'public', shipped: true },
+      pack: { name: 'observability', schema: 'public', historySchema: 'obs', shipped: true },
       backups: join(folder, 'backups'),
       stateDirectory: join(folder, '.obs'),
       workspace: undefined,
@@ -69,6 +69,7 @@ describe('precedence', () => {
       name: 'c',
       migrations: join(folder, 'c'),
       schema: 'public',
+      historySchema: 'obs',
       shipped: false,
     })
   })

@@ -278,6 +278,8 @@ function reached(
     error: null,
     backup_id: run.backupId,
     receipt: transactional ? null : { done },
+    script: over ? step.script.text : null,
+    remark: null,
   }
 }
 

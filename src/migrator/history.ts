@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { Session, Sql } from '../database/connect.js'
 import type { PlatformName } from '../database/platform.js'
+import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import { ObsError } from '../errors.js'
+import type { Pack } from '../packs.js'
 import type { Direction } from './migration.js'
 
 /**
@@ -29,7 +31,14 @@ export interface HistoryEvent {
   readonly error: string | null
   readonly backup_id: string | null
   readonly receipt: unknown
+  /** The text of the file as it ran, so that a later change of the file can be shown; null where none was kept. */
+  readonly script: string | null
+  /** What was unusual about it, for people: `out of order`, `imported from dbmate`, `settled by obs migrate repair`. */
+  readonly remark: string | null
 }
+
+/** Whose history it is, and where it is kept. */
+export type HistoryPlace = Pick<Pack, 'name' | 'historySchema'>
 
 /** Where one version of the pack stands, according to the history. */
 export interface VersionRecord {
@@ -53,12 +62,15 @@ export interface VersionRecord {
 
 export type HistoryState = ReadonlyMap<number, VersionRecord>
 
-/** The form of the history table that this obs writes and understands. */
-const format = 1
+/** The form of the history table that this obs writes and understands; 2 added `script` and `remark`. */
+const format = 2
 
-const createTable = `
-  create schema if not exists obs;
-  create table if not exists obs.migration_history (
+const tableName = 'migration_history'
+
+function createTable(schema: string): string {
+  const table = quoteQualified(schema, tableName)
+  return `
+  create table if not exists ${table} (
     id bigint generated always as identity primary key,
     format smallint not null,
     pack text not null,
@@ -78,29 +90,37 @@ const createTable = `
     host text not null,
     obs_version text not null,
     backup_id text,
-    receipt jsonb
+    receipt jsonb,
+    script text,
+    remark text
   );
-  comment on table obs.migration_history is 'what obs migrate applied and reverted; rows are only ever added';
-  create index if not exists idx_migration_history_pack on obs.migration_history (pack, id)`
+  alter table ${table} add column if not exists script text, add column if not exists remark text;
+  comment on table ${table} is 'what obs migrate applied and reverted; rows are only ever added';
+  create index if not exists idx_migration_history_pack on ${table} (pack, id)`
+}
 
 /** Any number that is the same for every run; keeps two packs from making the table at the same moment. */
 const creationLock = 6_017_342_985
 
-/** Makes the history table unless it exists. */
-export async function ensureHistory(session: Session): Promise<void> {
-  if (await historyExists(session)) return
+/** Makes the history table unless it exists, and brings one of an older obs up to date. */
+export async function ensureHistory(session: Session, { historySchema: schema }: HistoryPlace): Promise<void> {
+  if (await historyHas(session, schema, 'remark')) return
+  const [there] = await session`select from pg_namespace where nspname = ${schema}`
+  const createSchema = there ? '' : `create schema if not exists ${quoteIdentifier(schema)};`
   await session
-    .unsafe(`begin; select pg_advisory_xact_lock(${creationLock}); ${createTable}; commit`)
+    .unsafe(`begin; select pg_advisory_xact_lock(${creationLock}); ${createSchema} ${createTable(schema)}; commit`)
     .catch(async (error) => {
       await session`rollback`
       throw error
     })
 }
 
-async function historyExists(sql: Sql | Session): Promise<boolean> {
+async function historyHas(sql: Sql | Session, schema: string, column: string): Promise<boolean> {
   const [row] = await sql`
-    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = 'obs' and c.relname = 'migration_history'`
+    select from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
+    where n.nspname = ${schema} and c.relname = ${tableName} and a.attname = ${column}`
   return row !== undefined
 }
 
@@ -109,15 +129,21 @@ async function historyExists(sql: Sql | Session): Promise<boolean> {
  *
  * @throws ObsError when a newer obs wrote the history in a form this one does not know.
  */
-export async function readHistory(sql: Sql | Session, pack: string): Promise<readonly HistoryEvent[]> {
-  if (!(await historyExists(sql))) return []
-  const [newest] = await sql<{ format: number; obs_version: string }[]>`
-    select format, obs_version from obs.migration_history order by format desc, id desc limit 1`
+export async function readHistory(sql: Sql | Session, place: HistoryPlace): Promise<readonly HistoryEvent[]> {
+  const { name: pack, historySchema: schema } = place
+  if (!(await historyHas(sql, schema, 'pack'))) return []
+  const table = quoteQualified(schema, tableName)
+  const [newest] = await sql.unsafe<{ format: number; obs_version: string }[]>(
+    `select format, obs_version from ${table} order by format desc, id desc limit 1`,
+  )
   if (newest && newest.format > format) throw newerHistory(newest.obs_version)
-  return sql<HistoryEvent[]>`
-    select version, name, direction, checksum, variant, state, in_transaction, started_at, finished_at,
-           duration_ms, statement, error, backup_id, receipt
-    from obs.migration_history where pack = ${pack} order by id`
+  const kept = (await historyHas(sql, schema, 'remark')) ? 'script, remark' : 'null as script, null as remark'
+  return sql.unsafe<HistoryEvent[]>(
+    `select version, name, direction, checksum, variant, state, in_transaction, started_at, finished_at,
+            duration_ms, statement, error, backup_id, receipt, ${kept}
+     from ${table} where pack = $1 order by id`,
+    [pack],
+  )
 }
 
 function newerHistory(version: string): ObsError {
@@ -130,7 +156,7 @@ function newerHistory(version: string): ObsError {
 
 /** Facts about the run that every history row of it carries. */
 export interface RunFacts {
-  readonly pack: string
+  readonly place: HistoryPlace
   /** The person's login on their machine and their role on the server. */
   readonly who: string
   readonly host: string
@@ -140,9 +166,9 @@ export interface RunFacts {
 /** Adds one row. */
 export async function recordEvent(session: Session, facts: RunFacts, event: HistoryEvent): Promise<void> {
   await session`
-    insert into obs.migration_history ${session({
+    insert into ${session(facts.place.historySchema)}.${session(tableName)} ${session({
       format,
-      pack: facts.pack,
+      pack: facts.place.name,
       who: facts.who,
       host: facts.host,
       obs_version: facts.obsVersion,

@@ -49,7 +49,7 @@ export async function repairMigration(
 ): Promise<RepairResult> {
   const lock = { schema: pack.schema, timeoutMs: lockTimeoutMs }
   return withMigrationLock(database.sql, lock, context, async (session) => {
-    const record = halfDone(await readHistory(session, pack.name), version)
+    const record = halfDone(await readHistory(session, pack), version)
     const { migrations } = await readSituation(database, pack)
     const migration = migrations.find((one) => one.version === version)
     const event = await asEvent(database, record, migration, finding)
@@ -136,9 +136,11 @@ function event(
     finished_at: now,
     duration_ms: 0,
     statement,
-    error: 'settled by obs migrate repair',
+    error: null,
     backup_id: null,
     receipt,
+    script: null,
+    remark: 'settled by obs migrate repair',
   }
 }
 

@@ -115,7 +115,7 @@ async function planUnlocked(
 /** Reads the files and the history: all that a plan is made from. */
 export async function readSituation({ sql, platform }: Database, pack: Pack): Promise<Situation> {
   const migrations = await discover(pack.migrations)
-  const history = foldHistory(await readHistory(sql, pack.name))
+  const history = foldHistory(await readHistory(sql, pack))
   return { migrations, history, platform: platform.name, folder: pack.migrations }
 }
 
@@ -152,7 +152,7 @@ async function runLocked(
   const preserve = options.preserve ?? (await chooseMode(session, pack.schema))
   const backup = await backUp(session, work, context)
   throwIfAborted(context.signal)
-  await ensureHistory(session)
+  await ensureHistory(session, pack)
   await ensureSchema(session, pack.schema)
   const facts = await factsAbout(session, pack)
   const run = {
@@ -194,7 +194,7 @@ async function ensureSchema(session: Session, schema: string): Promise<void> {
 /** Who is doing this, for the history. */
 export async function factsAbout(session: Session, pack: Pack): Promise<RunFacts> {
   const [row] = await session<{ role: string }[]>`select current_user as role`
-  return { pack: pack.name, who: `${loginName()} as ${row?.role}`, host: hostname(), obsVersion: obsVersion() }
+  return { place: pack, who: `${loginName()} as ${row?.role}`, host: hostname(), obsVersion: obsVersion() }
 }
 
 /** A process in a container may run under a number that has no name. */
@@ -233,7 +233,7 @@ async function explain(
  */
 async function whereNow({ database, pack }: Work, step: PreparedStep, error: unknown): Promise<string> {
   try {
-    const events = await withDatabase(database.address, quietContext(), ({ sql }) => readHistory(sql, pack.name), {
+    const events = await withDatabase(database.address, quietContext(), ({ sql }) => readHistory(sql, pack), {
       connections: 1,
       purpose: 'migrate, asking where the database stands',
     })

@@ -35,7 +35,7 @@ export interface StatusResult {
 /** Says where a pack stands; reads only. */
 export async function migrationStatus({ sql, platform }: Database, pack: Pack): Promise<StatusResult> {
   const migrations = await discover(pack.migrations)
-  const history = foldHistory(await readHistory(sql, pack.name))
+  const history = foldHistory(await readHistory(sql, pack))
   const known = new Set(migrations.map((migration) => migration.version))
   const lost = presentVersions(history).filter((record) => !known.has(record.version))
   const rows = [

@@ -30,6 +30,8 @@ function event(version: number, over: Partial<HistoryEvent> = {}): HistoryEvent 
     error: null,
     backup_id: null,
     receipt: null,
+    script: null,
+    remark: null,
     ...over,
   }
 }

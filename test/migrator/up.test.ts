@@ -388,7 +388,7 @@ it('refuses a history that a newer obs has written', async () => {
   const db = await testDatabase()
   const pack = await testPack(petFiles)
   await migrateUp(db, pack, {}, context)
-  await db.sql`update obs.migration_history set format = 2, obs_version = '9.9.9'`
+  await db.sql`update obs.migration_history set format = 99, obs_version = '9.9.9'`
   const newer = { code: 'history_newer', details: { obs_version: '9.9.9' } }
   await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject(newer)
   await expect(migrationStatus(db, pack)).rejects.toMatchObject(newer)

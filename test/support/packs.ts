@@ -8,7 +8,7 @@ import type { Pack } from '../../src/packs.js'
 export async function testPack(files: Readonly<Record<string, string | Uint8Array>>, schema = 'public'): Promise<Pack> {
   const folder = await mkdtemp(join(tmpdir(), 'obs-pack-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const pack = { name: 'pets', migrations: folder, schema, shipped: false }
+  const pack = { name: 'pets', migrations: folder, schema, historySchema: 'obs', shipped: false }
   await addFiles(pack, files)
   return pack
 }
