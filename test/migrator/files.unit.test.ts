@@ -131,6 +131,11 @@ describe('directives', () => {
     expect(directives.noTransaction).toBe(false)
     expect(problems).toMatchObject([{ message: expect.stringContaining('move it above'), location: { line: 2 } }])
   })
+
+  it('leave to lint what lint is told to allow, anywhere in the file', () => {
+    const { problems } = parseDirectives('/f.sql', '-- obs: allow x why\nselect 1;\n-- obs: allow\nselect 2;')
+    expect(problems).toEqual([])
+  })
 })
 
 describe('a place in a file', () => {
