@@ -1,10 +1,10 @@
 import type { Database } from '../database/connect.js'
-import type { PreparedStep } from './apply.js'
 import type { Problem } from './directives.js'
 import { MigrationFilesError } from './errors.js'
 import type { Script } from './migration.js'
 import type { Step } from './plan.js'
 import { type ParsedScript, parseScript } from './statements.js'
+import type { PreparedStep } from './step-run.js'
 
 /**
  * Parses every file of a plan and checks what it requires, before anything is touched.

@@ -2,7 +2,6 @@ import type { RunContext } from '../context.js'
 import type { Database } from '../database/connect.js'
 import { UsageError } from '../errors.js'
 import type { Pack } from '../packs.js'
-import { statementChecksum } from './apply.js'
 import {
   type EventState,
   foldHistory,
@@ -16,6 +15,7 @@ import { withMigrationLock } from './lock.js'
 import { chooseScript, type Direction, type Migration } from './migration.js'
 import { factsAbout, readSituation } from './run.js'
 import { parseScript } from './statements.js'
+import { statementChecksum } from './step-run.js'
 
 /** What a person found out about a migration that is half done. */
 export type Finding =

@@ -6,7 +6,7 @@ import { holdsData, listTables } from '../database/tables.js'
 import { ObsError, UsageError } from '../errors.js'
 import { obsVersion } from '../package.js'
 import type { Pack } from '../packs.js'
-import { type Applied, applyStep, isTransactional, type PreparedStep, StepError } from './apply.js'
+import { type Applied, applyStep } from './apply.js'
 import { discover } from './discover.js'
 import {
   DirtyHistoryError,
@@ -21,6 +21,8 @@ import { migrationLockHolder, withMigrationLock } from './lock.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
 import { chooseMode, type PreservationMode, type PreservationSummary, summarise } from './preservation.js'
+import { StepError } from './step-error.js'
+import { isTransactional, type PreparedStep } from './step-run.js'
 
 /** Names a backup that was made. */
 export interface BackupReference {
