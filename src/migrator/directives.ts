@@ -18,6 +18,10 @@ export interface Directives {
   readonly drops: readonly Target[]
   /** Extensions that the server has to offer. */
   readonly requires: readonly string[]
+  /** Why it cannot be taken back. */
+  readonly irreversible?: string
+  /** Why values that it removes or alters do not come back with its down. */
+  readonly lossy?: string
 }
 
 /** Something wrong with a file, found before anything runs. */
@@ -62,6 +66,9 @@ function complaint({ word, operand }: { word: string; operand: string }): string
   // What lint is told to be silent about says nothing about how the file runs; lint itself judges it.
   if (word === 'allow') return undefined
   if (word === 'requires') return operand ? undefined : 'the directive requires names no extension'
+  if (word === 'irreversible' || word === 'lossy') {
+    return operand ? undefined : `the directive ${word} says why: -- obs: ${word} <reason>`
+  }
   if (word === 'changes' || word === 'drops') {
     return parseTarget(operand) ? undefined : `the directive ${word} names a table or table.column`
   }
@@ -77,11 +84,17 @@ function complaintInBody({ word }: { word: string }): string | undefined {
 function gather(found: readonly { word: string; operand: string }[]): Directives {
   const operands = (word: string) => found.filter((one) => one.word === word).map((one) => one.operand)
   const targets = (word: string) => operands(word).flatMap((operand) => parseTarget(operand) ?? [])
+  const reason = (word: 'irreversible' | 'lossy') => {
+    const reasons = operands(word)
+    return reasons.length > 0 ? { [word]: reasons.join('; ') } : {}
+  }
   return {
     noTransaction: operands('no-transaction').length > 0,
     changes: targets('changes'),
     drops: targets('drops'),
     requires: operands('requires'),
+    ...reason('irreversible'),
+    ...reason('lossy'),
   }
 }
 

@@ -98,6 +98,14 @@ describe('a checksum', () => {
 })
 
 describe('directives', () => {
+  it('keep the reason for what cannot be taken back', () => {
+    const text = '-- obs: lossy the old prices are rounded\n-- obs: irreversible an enum keeps its values\nselect 1'
+    expect(parseDirectives('/f.sql', text).directives).toMatchObject({
+      lossy: 'the old prices are rounded',
+      irreversible: 'an enum keeps its values',
+    })
+  })
+
   it('are read from the header, names folded as SQL folds them', () => {
     const text =
       '/* intro */\n-- obs: no-transaction\r\n--obs: changes Traces.Cost_USD\n-- obs: drops "Odd ""Name"""."x.y"\n\n-- obs: requires vector\nselect 1'
@@ -114,6 +122,8 @@ describe('directives', () => {
 
   it.each([
     ['-- obs: no-transactions', 'unknown directive "no-transactions", did you mean "no-transaction"?'],
+    ['-- obs: lossy', 'the directive lossy says why: -- obs: lossy <reason>'],
+    ['-- obs: irreversible', 'the directive irreversible says why: -- obs: irreversible <reason>'],
     ['-- obs: fly', 'unknown directive "fly"'],
     ['-- obs: changes', 'names a table or table.column'],
     ['-- obs: changes a.b.c', 'names a table or table.column'],

@@ -1,4 +1,4 @@
--- Data is sacred: these tables may have been adopted, so they are dropped only when they are empty.
+-- obs: irreversible the tables may have been adopted, so they are dropped only while they are empty
 
 do $$
 declare
