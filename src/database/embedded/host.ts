@@ -19,11 +19,15 @@ export interface Host {
 /**
  * Decides who runs the server, from where, and where its data is.
  *
+ * @param installed the PostgreSQL to run; normally the one that came with obs.
  * @throws ObsError when PostgreSQL is missing or does not run here, when the data is of
  * another major version, or when nobody suitable can reach it. The data is never touched.
  */
-export async function prepareHost(stateDirectory: string, context: RunContext): Promise<Host> {
-  const installed = findBinaries()
+export async function prepareHost(
+  stateDirectory: string,
+  context: RunContext,
+  installed: Binaries = findBinaries(),
+): Promise<Host> {
   await prepareStateDirectory(stateDirectory)
   const layout = await readLayout(stateDirectory)
   const owner = await stat(layout.data).catch(() => undefined)

@@ -68,29 +68,32 @@ async function fill(home: string, host: Host, context: RunContext): Promise<void
   await createDatabase(home, host, context)
 }
 
-/**
- * The built-in C.UTF-8 sorts by code point and is the same on every system; the C of
- * the operating system is what nothing depends on any more.
- */
 const initdbArguments = [
   '--pgdata=data',
   `--username=${superuser}`,
   '--pwfile=pwfile',
   '--auth=scram-sha-256',
   '--encoding=UTF8',
-  '--locale-provider=builtin',
-  '--builtin-locale=C.UTF-8',
   '--locale=C',
   '--data-checksums',
   '--no-instructions',
 ]
 
+/**
+ * The built-in C.UTF-8 sorts by code point and is the same on every system; the C of
+ * the operating system is what nothing depends on any more. Before PostgreSQL 17 there
+ * is no built-in provider, and C, which sorts the same, is all that every system has.
+ *
+ * https://www.postgresql.org/docs/17/release-17.html
+ */
+function localeArguments(major: number): readonly string[] {
+  return major >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : []
+}
+
 async function runInitdb(home: string, host: Host, { signal }: RunContext): Promise<void> {
-  const run = await runProgram(program(host.binaries, 'initdb'), initdbArguments, {
-    user: host.user,
-    folder: home,
-    signal,
-  })
+  const all = [...initdbArguments, ...localeArguments(host.binaries.major)]
+  const options = { user: host.user, folder: home, signal }
+  const run = await runProgram(program(host.binaries, 'initdb'), all, options)
   if (run.code !== 0) throw setupFailed('initdb', run, host)
 }
 

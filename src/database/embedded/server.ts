@@ -6,6 +6,7 @@ import { codeOf, ObsError } from '../../errors.js'
 import { Secret } from '../../secret.js'
 import type { ServerAddress } from '../address.js'
 import { throwIfAborted, withDatabase } from '../connect.js'
+import type { Binaries } from './binaries.js'
 import { prepareHost } from './host.js'
 import { databaseName, initialize, superuser } from './initialize.js'
 import { launch } from './launch.js'
@@ -27,9 +28,14 @@ const patience = 5 * 60_000
  * The server goes on when this process ends. Any number of processes may call this at
  * the same time: they end up with one server.
  *
+ * @param installed the PostgreSQL to run; the one that came with obs when undefined.
  * @throws ObsError saying what is missing or what the server's log says; InterruptedError on abort.
  */
-export async function startServer(stateDirectory: string, context: RunContext): Promise<ServerAddress> {
+export async function startServer(
+  stateDirectory: string,
+  context: RunContext,
+  installed?: Binaries,
+): Promise<ServerAddress> {
   const giveUp = performance.now() + patience
   while (performance.now() < giveUp) {
     throwIfAborted(context.signal)
@@ -37,7 +43,7 @@ export async function startServer(stateDirectory: string, context: RunContext): 
     const postmaster = await readPostmaster(layout)
     if (postmaster.state === 'ready') return addressOf(layout, postmaster)
     if (postmaster.state !== 'stopped' && postmaster.state !== 'stale') await pause(50)
-    else await makeAndLaunch(stateDirectory, context).catch(explainFileError)
+    else await makeAndLaunch(stateDirectory, context, installed).catch(explainFileError)
   }
   throw neverReady(await readLayout(stateDirectory))
 }
@@ -49,8 +55,12 @@ export async function runningServer(stateDirectory: string): Promise<ServerAddre
   return postmaster.state === 'ready' ? addressOf(layout, postmaster) : undefined
 }
 
-async function makeAndLaunch(stateDirectory: string, context: RunContext): Promise<void> {
-  const host = await prepareHost(stateDirectory, context)
+async function makeAndLaunch(
+  stateDirectory: string,
+  context: RunContext,
+  installed: Binaries | undefined,
+): Promise<void> {
+  const host = await prepareHost(stateDirectory, context, installed)
   if (!existsSync(host.layout.data)) {
     context.progress.step(`creating an embedded PostgreSQL ${host.binaries.version} server in ${host.layout.home}`)
     await initialize(host, context)
