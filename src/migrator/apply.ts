@@ -3,6 +3,7 @@ import { type Session, throwIfAborted, withTransaction } from '../database/conne
 import { quoteLiteral } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import { recordEvent } from './history.js'
+import type { Direction } from './migration.js'
 import { comparePreserved, type PreservationReceipt, takeSnapshots } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
 import { applyStatementwise } from './statementwise.js'
@@ -14,6 +15,7 @@ export interface Applied {
   readonly version: number
   readonly name: string
   readonly id: string
+  readonly direction: Direction
   readonly durationMs: number
   readonly receipt: PreservationReceipt
 }
@@ -35,7 +37,7 @@ export async function applyStep(session: Session, run: Run, step: PreparedStep, 
       ? await applyInTransaction(session, run, step, started, context)
       : await applyStatementwise(session, run, step, started, context)
     const { version, name, id } = step.migration
-    return { version, name, id, durationMs: Date.now() - started.getTime(), receipt }
+    return { version, name, id, direction: step.direction, durationMs: Date.now() - started.getTime(), receipt }
   } catch (error) {
     await recordFailure(session, run, step, started, error)
     throw error

@@ -2,7 +2,7 @@ import type { RunContext } from '../context.js'
 import type { Database } from '../database/connect.js'
 import type { Pack } from '../packs.js'
 import type { Applied } from './apply.js'
-import { type DownTarget, planDown, type Situation, type Step } from './plan.js'
+import { type DownTarget, planDown, planOnce } from './plan.js'
 import type { PreservationSummary } from './preservation.js'
 import { type BackupReference, type PlannedMigration, type RunOptions, runMigrations } from './run.js'
 
@@ -21,7 +21,7 @@ export interface MigrateDownResult {
 }
 
 /**
- * Reverts applied migrations, newest first.
+ * Reverts applied migrations, the one that was applied last first.
  *
  * What a down file drops is gone afterwards, which is why a backup comes first; rows
  * and values in tables that stay are compared as they are for `up`.
@@ -34,20 +34,8 @@ export async function migrateDown(
   options: MigrateDownOptions,
   context: RunContext,
 ): Promise<MigrateDownResult> {
-  const plan = planOnce(options.target ?? { steps: 1 })
+  const target = options.target ?? { steps: 1 }
+  const plan = planOnce((situation) => planDown(situation, target))
   const { done, ...rest } = await runMigrations(database, pack, plan, options, context)
   return { reverted: done, ...rest }
-}
-
-/**
- * "One step down" means one step from where the database stands when the person asks;
- * if another run reverts it meanwhile, a second plan must not go one further.
- */
-function planOnce(target: DownTarget): (situation: Situation) => readonly Step[] {
-  let chosen: ReadonlySet<number> | undefined
-  return (situation) => {
-    const steps = planDown(situation, target)
-    chosen ??= new Set(steps.map((step) => step.migration.version))
-    return steps.filter((step) => chosen?.has(step.migration.version))
-  }
 }

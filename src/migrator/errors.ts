@@ -25,7 +25,7 @@ export class ChangedMigrationError extends ObsError {
   constructor(readonly migrations: readonly string[]) {
     super(`${list(migrations)} changed after being applied`, {
       code: 'migration_changed',
-      hint: 'Restore the file as it was and put the change into a new migration; nothing was changed.',
+      hint: `Run obs migrate show ${Number.parseInt(migrations[0] ?? '', 10)} to see both sides, restore the file as it was, and put the change into a new migration; nothing was changed.`,
       details: { migrations },
     })
   }
@@ -53,9 +53,38 @@ export class LateMigrationError extends ObsError {
   ) {
     super(`${list(migrations)} ${migrations.length === 1 ? 'is' : 'are'} older than ${current}, which is applied`, {
       code: 'migration_late',
-      hint: `Give ${migrations.length === 1 ? 'it' : 'them'} a version above ${current}; nothing was changed.`,
+      hint: `Rename ${migrations.length === 1 ? 'it' : 'them'} to a version above ${current}, or run ${migrations.length === 1 ? 'it' : 'them'} all the same with --allow-out-of-order; nothing was changed.`,
       details: { migrations, current },
     })
+  }
+}
+
+/** A migration that was to stay was applied after one that was to be reverted, and may rest on it. */
+export class OutOfOrderDownError extends UsageError {
+  constructor(
+    readonly later: readonly string[],
+    readonly migrations: readonly string[],
+    to: number,
+  ) {
+    super(`${list(later)} ${later.length === 1 ? 'was' : 'were'} applied out of order, after ${list(migrations)}`, {
+      code: 'applied_later',
+      hint: `Run obs migrate goto ${to}, which reverts in the order of application and then applies ${list(later)} again; nothing was changed.`,
+      details: { later, migrations, to },
+    })
+  }
+}
+
+/** Under the lock the plan was no longer the one that a person had agreed to. */
+export class PlanChangedError extends ObsError {
+  constructor(confirmed: readonly string[], now: readonly string[]) {
+    super(
+      `the plan changed meanwhile: ${list(confirmed) || 'nothing'} was confirmed, now it is ${list(now) || 'nothing'}`,
+      {
+        code: 'plan_changed',
+        hint: 'Run the command again to see the new plan; nothing was changed.',
+        details: { confirmed, now },
+      },
+    )
   }
 }
 

@@ -58,6 +58,8 @@ export interface VersionRecord {
   readonly statement: number
   /** Checksums of the statements that ran before `statement`. */
   readonly doneStatements: readonly string[]
+  /** Place in the history of what brought it here: of two that are applied, the higher was applied later. */
+  readonly order: number
 }
 
 export type HistoryState = ReadonlyMap<number, VersionRecord>
@@ -180,18 +182,18 @@ export async function recordEvent(session: Session, facts: RunFacts, event: Hist
 /** Folds the events into where each version stands now; pure. */
 export function foldHistory(events: readonly HistoryEvent[]): HistoryState {
   const state = new Map<number, VersionRecord>()
-  for (const event of events) {
-    const next = fold(event, state.get(event.version))
+  for (const [order, event] of events.entries()) {
+    const next = fold(event, order, state.get(event.version))
     if (next) state.set(event.version, next)
   }
   return state
 }
 
 /** A failure inside a transaction was rolled back, so it changes nothing. */
-function fold(event: HistoryEvent, before: VersionRecord | undefined): VersionRecord | undefined {
+function fold(event: HistoryEvent, order: number, before: VersionRecord | undefined): VersionRecord | undefined {
   if (event.state === 'failed' && event.in_transaction) return before
   const { version, name, direction, checksum, variant } = event
-  const base = { version, name, direction, checksum, variant, ...nothingLeft }
+  const base = { version, name, direction, checksum, variant, order, ...nothingLeft }
   if (event.state === 'applied') {
     const up = direction === 'up'
     const appliedAt = up ? event.finished_at : null

@@ -7,6 +7,7 @@ import {
   MigrationFilesError,
   MissingDownError,
   MissingMigrationError,
+  OutOfOrderDownError,
   UnfinishedMigrationError,
 } from './errors.js'
 import { currentVersion, type HistoryState, isApplied, presentVersions, type VersionRecord } from './history.js'
@@ -22,6 +23,8 @@ export interface Step {
   readonly resumeAt: number
   /** Checksums of the statements that ran already. */
   readonly doneStatements: readonly string[]
+  /** What the history is to say about it besides the facts: `out of order`. */
+  readonly remark: string | null
 }
 
 /** What a plan is made from. */
@@ -31,6 +34,14 @@ export interface Situation {
   readonly platform: PlatformName
   /** Where the files are, for messages. */
   readonly folder: string
+}
+
+/** How far up to go; everything by default. */
+export interface UpTarget {
+  readonly to?: number
+  readonly steps?: number
+  /** Also run migrations that are older than one that is applied. */
+  readonly allowOutOfOrder?: boolean
 }
 
 /** How far down to go: to a version, or by a number of migrations. */
@@ -43,43 +54,115 @@ export type DownTarget = { readonly to: number } | { readonly steps: number }
  * it was applied throws, so a plan never builds on a past the database does not share.
  *
  * @throws ObsError with exit code 5 when a migration is half done in a way that only a person can judge.
+ * @throws LateMigrationError naming what came late, unless that is allowed.
  */
-export function planUp(situation: Situation, to?: number): readonly Step[] {
-  const { migrations, history } = situation
+export function planUp(situation: Situation, target: UpTarget = {}): readonly Step[] {
+  const { to, steps, allowOutOfOrder = false } = target
   refuseUnknown(situation)
   refuseStopped(situation, 'down')
   refuseMissing(situation)
   refuseChanged(situation)
   if (to !== undefined) checkTarget(situation, to)
-  const limit = to ?? Number.MAX_SAFE_INTEGER
-  const pending = migrations.filter((one) => !isApplied(history.get(one.version)) && one.version <= limit)
-  refuseLate(situation, pending)
-  if (to !== undefined && pending.length === 0) refuseBackwards(history, to)
+  const pending = pendingUpTo(situation, to).slice(0, steps)
+  if (!allowOutOfOrder) refuseLate(situation, pending)
+  if (to !== undefined && pending.length === 0) refuseBackwards(situation.history, to)
   return pending.map((migration) => upStep(situation, migration))
 }
 
 /**
- * Decides which migrations to revert, newest first.
+ * Decides which migrations to revert: what was applied last goes first, which is the
+ * order of their versions unless some were applied out of order.
  *
  * A file that changed since it was applied is no obstacle here: reverting it is how a
  * person gets to apply it anew.
  *
  * @throws MissingDownError naming every migration that cannot be reverted, before the first one is.
+ * @throws OutOfOrderDownError when a migration that would stay was applied after one that would go.
  */
 export function planDown(situation: Situation, target: DownTarget): readonly Step[] {
+  if ('steps' in target) return downSteps(situation, latestFirst(situation).slice(0, target.steps))
+  refuseUnknown(situation)
+  checkTarget(situation, target.to)
+  const present = latestFirst(situation)
+  const highest = Math.max(0, ...present.map((record) => record.version))
+  if (target.to > highest) refuseForwards(situation, target.to)
+  const chosen = present.filter((record) => record.version > target.to)
+  refuseLaterBelow(situation, chosen, target.to)
+  return downSteps(situation, chosen)
+}
+
+/** Decides how to revert the migrations that were applied last and to apply them again, oldest first. */
+export function planRedo(situation: Situation, count: number): readonly Step[] {
+  const down = planDown(situation, { steps: count })
+  const again = new Set(down.map((step) => step.migration.version))
+  const after = afterReverting(situation, down)
+  refuseMissing(after)
+  refuseChanged(after)
+  const up = pendingUpTo(after).filter((migration) => again.has(migration.version))
+  return [...down, ...up.map((migration) => upStep(after, migration))]
+}
+
+/**
+ * Decides how to get to a version from wherever the database is: reverts from the one
+ * applied last until nothing above is left, then applies what is missing below.
+ */
+export function planGoto(situation: Situation, to: number, allowOutOfOrder = false): readonly Step[] {
+  refuseUnknown(situation)
+  checkTarget(situation, to)
+  const present = latestFirst(situation)
+  const above = present.findLastIndex((record) => record.version > to)
+  if (above < 0) return planUp(situation, { to, allowOutOfOrder })
+  const down = downSteps(situation, present.slice(0, above + 1))
+  const after = afterReverting(situation, down)
+  const up = pendingUpTo(after, to).length === 0 ? [] : planUp(after, { to, allowOutOfOrder })
+  return [...down, ...up]
+}
+
+/**
+ * A planner that keeps to what it chose first. "One step" means one step from where the
+ * database stands when the person asks: if another run takes it meanwhile, a second plan
+ * must not go one further.
+ */
+export function planOnce(plan: (situation: Situation) => readonly Step[]): (situation: Situation) => readonly Step[] {
+  let chosen: ReadonlySet<string> | undefined
+  const key = (step: Step) => `${step.direction} ${step.migration.version}`
+  return (situation) => {
+    const steps = plan(situation)
+    chosen ??= new Set(steps.map(key))
+    return steps.filter((step) => chosen?.has(key(step)))
+  }
+}
+
+function latestFirst({ history }: Situation): readonly VersionRecord[] {
+  return [...presentVersions(history)].sort((a, b) => b.order - a.order)
+}
+
+function pendingUpTo({ migrations, history }: Situation, to = Number.MAX_SAFE_INTEGER): readonly Migration[] {
+  return migrations.filter((one) => !isApplied(history.get(one.version)) && one.version <= to)
+}
+
+function downSteps(situation: Situation, records: readonly VersionRecord[]): readonly Step[] {
   refuseUnknown(situation)
   refuseStopped(situation, 'up')
-  if ('to' in target) checkTarget(situation, target.to)
-  const present = [...presentVersions(situation.history)].reverse()
-  if ('to' in target && target.to > (present[0]?.version ?? 0)) refuseForwards(situation, target.to)
-  const chosen =
-    'to' in target ? present.filter((record) => record.version > target.to) : present.slice(0, target.steps)
-  refuseMissing(situation, chosen)
-  const steps = chosen.map((record) => downStep(situation, record))
+  refuseMissing(situation, records)
+  const steps = records.map((record) => downStep(situation, record))
   const stuck = steps.filter((step) => 'missing' in step).map((step) => step.missing)
   if (stuck.length > 0) throw new MissingDownError(stuck)
   return steps.filter((step) => 'script' in step)
 }
+
+/** The situation as it will be once the steps have been taken. */
+function afterReverting(situation: Situation, steps: readonly Step[]): Situation {
+  const history = new Map(situation.history)
+  for (const { migration } of steps) {
+    const record = history.get(migration.version)
+    if (record) history.set(migration.version, { ...record, state: 'reverted', appliedAt: null })
+  }
+  return { ...situation, history }
+}
+
+/** The remark on a migration that was applied although a newer one was there. */
+export const outOfOrder = 'out of order'
 
 function upStep({ history, platform }: Situation, migration: Migration): Step {
   const script = chooseScript(migration.up, platform)
@@ -93,6 +176,7 @@ function upStep({ history, platform }: Situation, migration: Migration): Step {
     verify: chooseScript(migration.verify, platform),
     resumeAt: stopped?.statement ?? 1,
     doneStatements: stopped?.doneStatements ?? [],
+    remark: migration.version < currentVersion(history) ? outOfOrder : null,
   }
 }
 
@@ -108,6 +192,7 @@ function downStep({ migrations }: Situation, record: VersionRecord): Step | { mi
     verify: undefined,
     resumeAt: stopped?.statement ?? 1,
     doneStatements: stopped?.doneStatements ?? [],
+    remark: null,
   }
 }
 
@@ -143,13 +228,22 @@ export function hasChanged(migration: Migration, record: VersionRecord | undefin
 
 function refuseLate({ history, migrations }: Situation, pending: readonly Migration[]): void {
   const current = currentVersion(history)
-  const late = pending.filter((migration) => migration.version < current)
+  const late = pending.filter((one) => one.version < current && history.get(one.version)?.state !== 'stopped')
   if (late.length === 0) return
   const newest = migrations.find((migration) => migration.version === current)
   throw new LateMigrationError(
     late.map((migration) => migration.id),
     newest?.id ?? String(current),
   )
+}
+
+/** Reverting what a later one was built upon could take that down with it. */
+function refuseLaterBelow(situation: Situation, chosen: readonly VersionRecord[], to: number): void {
+  const earliest = Math.min(...chosen.map((record) => record.order))
+  const later = latestFirst(situation).filter((one) => one.order > earliest && !chosen.includes(one))
+  if (later.length === 0) return
+  const names = (records: readonly VersionRecord[]) => records.map((one) => nameOf(one, situation.migrations))
+  throw new OutOfOrderDownError(names(later), names(chosen), to)
 }
 
 function checkTarget({ migrations, history }: Situation, to: number): void {

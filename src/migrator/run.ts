@@ -13,11 +13,13 @@ import {
   interruptedRun,
   LockTimeoutError,
   MigrationFailedError,
+  PlanChangedError,
   type RunState,
   UnfinishedMigrationError,
 } from './errors.js'
 import { currentVersion, ensureHistory, foldHistory, presentVersions, type RunFacts, readHistory } from './history.js'
 import { migrationLockHolder, withMigrationLock } from './lock.js'
+import type { Direction } from './migration.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
 import { chooseMode, type PreservationMode, type PreservationSummary, summarise } from './preservation.js'
@@ -42,6 +44,8 @@ export interface RunOptions {
   readonly backup?: () => Promise<BackupReference | null>
   /** Only says what would be done: nothing is locked and nothing is changed. */
   readonly dryRun?: boolean
+  /** What a person agreed to; if it is no longer the plan under the lock, nothing is run. */
+  readonly confirmed?: readonly PlannedMigration[]
 }
 
 /** What a run did. */
@@ -54,10 +58,14 @@ export interface RunResult {
   readonly durationMs: number
 }
 
+/** One migration of a plan, with what tells it from another plan's. */
 export interface PlannedMigration {
   readonly version: number
   readonly name: string
+  readonly direction: Direction
   readonly transactional: boolean
+  readonly checksum: string
+  readonly resumeAt: number
 }
 
 /**
@@ -80,11 +88,13 @@ export async function runMigrations(
   const elapsed = () => Math.round(performance.now() - started)
   const nothing = { done: [], planned: [], backup: null, preservation: summarise('hashes', [], new Set()) }
   if (options.dryRun && steps) return { ...nothing, planned: steps.map(asPlanned), durationMs: elapsed() }
+  if (options.confirmed && steps) refuseOther(options.confirmed, steps)
   if (steps?.length === 0) return { ...nothing, durationMs: elapsed() }
 
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
   return withMigrationLock(database.sql, lock, context, async (session) => {
     const current = await prepareSteps(database, plan(await readSituation(database, pack)))
+    if (options.confirmed) refuseOther(options.confirmed, current)
     if (current.length === 0) return { ...nothing, durationMs: elapsed() }
     const outcome = await runLocked(session, { database, pack, steps: current, options }, context)
     return { ...outcome, planned: [], durationMs: elapsed() }
@@ -134,7 +144,20 @@ function refuseOwnSchema({ name, schema }: Pack): void {
 }
 
 function asPlanned(step: PreparedStep): PlannedMigration {
-  return { version: step.migration.version, name: step.migration.name, transactional: isTransactional(step) }
+  const { migration, direction, script, resumeAt } = step
+  const { version, name } = migration
+  return { version, name, direction, transactional: isTransactional(step), checksum: script.checksum, resumeAt }
+}
+
+/** Exactly what was confirmed is run, or nothing. */
+function refuseOther(confirmed: readonly PlannedMigration[], steps: readonly PreparedStep[]): void {
+  const now = steps.map(asPlanned)
+  const key = (plan: readonly PlannedMigration[]) =>
+    JSON.stringify(plan.map(({ version, direction, checksum, resumeAt }) => [version, direction, checksum, resumeAt]))
+  if (key(confirmed) === key(now)) return
+  const names = (plan: readonly PlannedMigration[]) =>
+    plan.map(({ version, name, direction }) => `${version} ${name} (${direction})`)
+  throw new PlanChangedError(names(confirmed), names(now))
 }
 
 interface Work {
@@ -219,7 +242,7 @@ async function explain(
   const state: RunState = {
     migration: step.migration.id,
     direction: step.direction,
-    done: done.map((one) => one.id),
+    done: done.map((one) => (one.direction === step.direction ? one.id : `${one.id} (${one.direction})`)),
     now: await whereNow(work, step, error),
     backup,
   }

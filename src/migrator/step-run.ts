@@ -77,6 +77,6 @@ export function reached(
     backup_id: run.backupId,
     receipt: transactional ? null : { done },
     script: over ? step.script.text : null,
-    remark: null,
+    remark: step.remark,
   }
 }

@@ -2,14 +2,11 @@ import type { RunContext } from '../context.js'
 import type { Database } from '../database/connect.js'
 import type { Pack } from '../packs.js'
 import type { Applied } from './apply.js'
-import { planUp } from './plan.js'
+import { planOnce, planUp, type Situation, type UpTarget } from './plan.js'
 import type { PreservationSummary } from './preservation.js'
 import { type BackupReference, type PlannedMigration, type RunOptions, runMigrations } from './run.js'
 
-export interface MigrateUpOptions extends RunOptions {
-  /** The version to end at; the newest by default. */
-  readonly to?: number
-}
+export interface MigrateUpOptions extends RunOptions, UpTarget {}
 
 export interface MigrateUpResult {
   readonly applied: readonly Applied[]
@@ -37,12 +34,8 @@ export async function migrateUp(
   options: MigrateUpOptions,
   context: RunContext,
 ): Promise<MigrateUpResult> {
-  const { done, ...rest } = await runMigrations(
-    database,
-    pack,
-    (situation) => planUp(situation, options.to),
-    options,
-    context,
-  )
+  const plan = (situation: Situation) => planUp(situation, options)
+  const chosen = options.steps === undefined ? plan : planOnce(plan)
+  const { done, ...rest } = await runMigrations(database, pack, chosen, options, context)
   return { applied: done, ...rest }
 }

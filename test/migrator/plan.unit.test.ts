@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { foldHistory, type HistoryEvent } from '../../src/migrator/history.js'
 import type { Migration, Script } from '../../src/migrator/migration.js'
-import { planDown, planUp, type Situation } from '../../src/migrator/plan.js'
+import { planDown, planGoto, planOnce, planRedo, planUp, type Situation } from '../../src/migrator/plan.js'
 
 const directives = { noTransaction: false, changes: [], drops: [], requires: [] }
 
@@ -41,12 +41,14 @@ function situation(migrations: readonly Migration[], events: readonly HistoryEve
 }
 
 const three = [migration(1), migration(2), migration(3)]
+const path = (steps: readonly { migration: Migration; direction: string }[]) =>
+  steps.map((step) => `${step.direction} ${step.migration.version}`)
 const versions = (steps: readonly { migration: Migration }[]) => steps.map((step) => step.migration.version)
 
 describe('the plan up', () => {
   it('holds what is not applied, up to the target', () => {
     expect(versions(planUp(situation(three, [event(1)])))).toEqual([2, 3])
-    expect(versions(planUp(situation(three, [event(1)]), 2))).toEqual([2])
+    expect(versions(planUp(situation(three, [event(1)]), { to: 2 }))).toEqual([2])
     expect(versions(planUp(situation(three, [event(1), event(2), event(3)])))).toEqual([])
   })
 
@@ -114,5 +116,107 @@ describe('the plan down', () => {
     const applied = event(1, { variant: 'timescaledb' })
     expect(planDown(situation([forms], [applied]), { steps: 1 })[0]?.script.checksum).toBe('hyper')
     expect(planDown(situation([forms], [event(1)]), { steps: 1 })[0]?.script.checksum).toBe('plain')
+  })
+})
+
+describe('a history that is out of order', () => {
+  const late = [event(1), event(3), event(2, { remark: 'out of order' })]
+
+  it('comes about only where it is allowed, and then the history says so', () => {
+    const steps = planUp(situation([...three, migration(4)], [event(1), event(3)]), { allowOutOfOrder: true })
+    expect(steps.map((step) => [step.migration.version, step.remark])).toEqual([
+      [2, 'out of order'],
+      [4, null],
+    ])
+  })
+
+  it('is reverted in the order of application, the last first', () => {
+    expect(versions(planDown(situation(three, late), { steps: 1 }))).toEqual([2])
+    expect(versions(planDown(situation(three, late), { steps: 2 }))).toEqual([2, 3])
+    expect(versions(planDown(situation(three, late), { to: 1 }))).toEqual([2, 3])
+    expect(versions(planDown(situation(three, late), { to: 0 }))).toEqual([2, 3, 1])
+  })
+
+  it('keeps what a later migration may rest on', () => {
+    expect(() => planDown(situation(three, late), { to: 2 })).toThrow('2_m2 was applied out of order, after 3_m3')
+  })
+
+  it('is left behind by going to a version', () => {
+    expect(path(planGoto(situation(three, late), 2))).toEqual(['down 2', 'down 3', 'up 2'])
+    expect(path(planGoto(situation(three, late), 3))).toEqual([])
+  })
+
+  it('counts from the last application when a migration was applied again', () => {
+    const again = [event(1), event(2), event(3), event(3, { direction: 'down' }), event(3)]
+    expect(versions(planDown(situation(three, again), { steps: 2 }))).toEqual([3, 2])
+    const swapped = [event(1), event(2), event(2, { direction: 'down' }), event(3), event(2)]
+    expect(versions(planDown(situation(three, swapped), { steps: 2 }))).toEqual([2, 3])
+  })
+
+  it('does not hold up a late migration that stopped halfway', () => {
+    const failed = event(2, { state: 'failed', in_transaction: false, statement: 3, receipt: { done: ['x', 'y'] } })
+    const [step] = planUp(situation(three, [event(1), event(3), failed]))
+    expect(step).toMatchObject({ resumeAt: 3, remark: 'out of order' })
+  })
+})
+
+describe('the plan up by number', () => {
+  it('takes the oldest pending ones, and refuses a late one among them', () => {
+    expect(versions(planUp(situation(three), { steps: 2 }))).toEqual([1, 2])
+    expect(versions(planUp(situation(three), { steps: 9 }))).toEqual([1, 2, 3])
+    expect(() => planUp(situation(three, [event(2)]), { steps: 1 })).toThrow('1_m1 is older than 2_m2')
+  })
+
+  it('does not go further when another run took the step meanwhile', () => {
+    const plan = planOnce((now) => planUp(now, { steps: 1 }))
+    expect(versions(plan(situation(three)))).toEqual([1])
+    expect(versions(plan(situation(three, [event(1)])))).toEqual([])
+  })
+})
+
+describe('the plan to redo', () => {
+  it('reverts the newest and applies them again, oldest first', () => {
+    const history = [event(1), event(2), event(3)]
+    expect(path(planRedo(situation(three, history), 1))).toEqual(['down 3', 'up 3'])
+    expect(path(planRedo(situation(three, history), 2))).toEqual(['down 3', 'down 2', 'up 2', 'up 3'])
+    expect(path(planRedo(situation(three, [event(1)]), 1))).toEqual(['down 1', 'up 1'])
+    expect(planRedo(situation(three), 1)).toEqual([])
+  })
+
+  it('takes a changed file of what it redoes, and refuses one of what stays', () => {
+    expect(path(planRedo(situation(three, [event(1), event(2, { checksum: 'old' })]), 1))).toEqual(['down 2', 'up 2'])
+    expect(() => planRedo(situation(three, [event(1, { checksum: 'old' }), event(2)]), 1)).toThrow('1_m1 changed')
+  })
+
+  it('starts an application again that was half reverted', () => {
+    const half = event(2, {
+      direction: 'down',
+      state: 'failed',
+      in_transaction: false,
+      statement: 2,
+      receipt: { done: ['x'] },
+    })
+    const steps = planRedo(situation(three, [event(1), event(2), half]), 1)
+    expect(steps.map((step) => [step.direction, step.resumeAt])).toEqual([
+      ['down', 2],
+      ['up', 1],
+    ])
+  })
+})
+
+describe('the plan to go to a version', () => {
+  const history = [event(1), event(2)]
+
+  it('goes up or down, whichever is needed', () => {
+    expect(path(planGoto(situation(three, history), 3))).toEqual(['up 3'])
+    expect(path(planGoto(situation(three, history), 2))).toEqual([])
+    expect(path(planGoto(situation(three, history), 0))).toEqual(['down 2', 'down 1'])
+    expect(() => planGoto(situation(three, history), 7)).toThrow('no migration with version 7')
+  })
+
+  it('refuses what came late below the target, unless that is allowed', () => {
+    expect(() => planGoto(situation(three, [event(1), event(3)]), 3)).toThrow('2_m2 is older than 3_m3')
+    expect(path(planGoto(situation(three, [event(1), event(3)]), 3, true))).toEqual(['up 2'])
+    expect(path(planGoto(situation(three, [event(1), event(3)]), 2))).toEqual(['down 3', 'up 2'])
   })
 })

@@ -1,30 +1,32 @@
 import { Command } from 'commander'
 import type { Database } from '../../database/connect.js'
-import { UsageError } from '../../errors.js'
 import type { MigrateDownOptions, MigrateDownResult } from '../../migrator/down.js'
 import { formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
+import { confirmPlan } from './confirm-plan.js'
 import {
   backupOption,
   ddlLockTimeoutOption,
   lockTimeoutOption,
-  parseCount,
   parseVersion,
   preserveOption,
   type RunFlags,
+  refuseBoth,
   runOptions,
+  stepsOption,
 } from './flags.js'
 import { backupLine, migrationsJson, migrationsTable, plannedJson, plannedTable, preservationLines } from './render.js'
 
 interface DownFlags extends RunFlags {
+  readonly to?: number
   readonly steps?: number
 }
 
 export function migrateDownCommand(): Command {
   return new Command('down')
-    .description('revert migrations, newest first')
+    .description('revert migrations, the one applied last first')
     .option('--to <version>', 'end at this version; 0 reverts everything', parseVersion)
-    .option('--steps <count>', 'how many to revert (default: 1)', parseCount)
+    .addOption(stepsOption('how many to revert (default: 1)'))
     .addOption(backupOption())
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
@@ -39,7 +41,8 @@ Examples:
   $ obs migrate down --to 0 --dry-run
 
 What a migration made is dropped with it, so a backup is taken first. On a terminal it asks
-before it begins (--yes answers); in a script the backup is the guard. Exit codes as for up.`,
+before it begins (--yes answers) and runs exactly what was confirmed; in a script the backup is
+the guard. Exit codes as for up.`,
     )
     .action(
       action<DownFlags, []>(async (invocation) => {
@@ -55,27 +58,14 @@ before it begins (--yes answers); in a script the backup is the guard. Exit code
     )
 }
 
-function refuseBoth({ to, steps }: DownFlags): void {
-  if (to === undefined || steps === undefined) return
-  throw new UsageError('--to and --steps say two different things', {
-    hint: 'Use one of them; nothing was changed.',
-  })
-}
-
 async function revert(invocation: Invocation<DownFlags>, database: Database): Promise<MigrateDownResult> {
-  const { options, settings, context, terminal } = invocation
+  const { options, settings, context } = invocation
   const { migrateDown } = await import('../../migrator/down.js')
   const target = options.to === undefined ? { steps: options.steps ?? 1 } : { to: options.to }
   const wanted: MigrateDownOptions = { ...runOptions(invocation, database), target }
-  if (terminal.canAsk && !options.dryRun) {
-    const { planned } = await migrateDown(database, settings.pack, { ...wanted, dryRun: true }, context)
-    if (planned.length > 0) await invocation.confirm(question(planned.map((one) => one.name)))
-  }
-  return migrateDown(database, settings.pack, wanted, context)
-}
-
-function question(names: readonly string[]): string {
-  return `Revert ${names.join(', ')} and drop what ${names.length === 1 ? 'it' : 'they'} made?`
+  const run = (more: Partial<MigrateDownOptions>) =>
+    migrateDown(database, settings.pack, { ...wanted, ...more }, context)
+  return run(await confirmPlan(invocation, () => run({ dryRun: true })))
 }
 
 function downJson({ reverted, planned, backup, preservation, durationMs }: MigrateDownResult, dryRun: boolean) {

@@ -1,14 +1,13 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Database } from '../../database/connect.js'
-import { ObsError } from '../../errors.js'
+import { ObsError, UsageError } from '../../errors.js'
 import type { PreservationMode } from '../../migrator/preservation.js'
 import type { BackupReference } from '../../migrator/run.js'
 import { formatBytes, formatCount } from '../../terminal/format.js'
 import type { Invocation } from '../invocation.js'
 
-/** The flags that `up` and `down` share. */
+/** The flags that every run of migrations takes. */
 export interface RunFlags {
-  readonly to?: number
   readonly backup: 'full' | 'none'
   readonly preserve?: PreservationMode
   readonly lockTimeout: number
@@ -34,6 +33,22 @@ function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && seconds <= 86_400) return Math.round(seconds * 1000)
   throw new InvalidArgumentError('It is a number of seconds, from 0 to 86400.')
+}
+
+export function stepsOption(description: string): Option {
+  return new Option('--steps <count>', description).argParser(parseCount)
+}
+
+export function outOfOrderOption(): Option {
+  return new Option('--allow-out-of-order', 'also run migrations that are older than one that is applied')
+}
+
+/** `--to` and `--steps` are two ways to say how far. */
+export function refuseBoth({ to, steps }: { readonly to?: number; readonly steps?: number }): void {
+  if (to === undefined || steps === undefined) return
+  throw new UsageError('--to and --steps say two different things', {
+    hint: 'Use one of them; nothing was changed.',
+  })
 }
 
 export function backupOption(): Option {

@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { migrateCreateCommand } from './create.js'
 import { migrateDownCommand } from './down.js'
+import { migrateGotoCommand } from './goto.js'
+import { migrateRedoCommand } from './redo.js'
 import { migrateRepairCommand } from './repair.js'
 import { migrateStatusCommand } from './status.js'
 import { migrateUpCommand } from './up.js'
@@ -10,6 +12,8 @@ export function migrateCommand(): Command {
     .description('apply, revert and inspect migrations')
     .addCommand(migrateUpCommand())
     .addCommand(migrateDownCommand())
+    .addCommand(migrateRedoCommand())
+    .addCommand(migrateGotoCommand())
     .addCommand(migrateStatusCommand())
     .addCommand(migrateCreateCommand())
     .addCommand(migrateRepairCommand())

@@ -1,4 +1,5 @@
 import type { Applied } from '../../migrator/apply.js'
+import type { BothWaysResult } from '../../migrator/both-ways.js'
 import type { PreservationSummary } from '../../migrator/preservation.js'
 import type { BackupReference, PlannedMigration } from '../../migrator/run.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'
@@ -11,7 +12,46 @@ export function migrationsJson(migrations: readonly Applied[]) {
 }
 
 export function plannedJson(planned: readonly PlannedMigration[]) {
-  return planned.map(({ version, name, transactional }) => ({ version, name, transactional }))
+  return planned.map(({ version, name, direction, transactional }) => ({ version, name, direction, transactional }))
+}
+
+/** The JSON form of a run that may go both ways. */
+export function bothWaysJson(
+  { reverted, applied, planned, backup, preservation, durationMs }: BothWaysResult,
+  dryRun: boolean,
+) {
+  return {
+    reverted: migrationsJson(reverted),
+    applied: migrationsJson(applied),
+    ...(dryRun ? { planned: plannedJson(planned) } : {}),
+    backup,
+    preservation,
+    duration_ms: durationMs,
+  }
+}
+
+/** What a run that may go both ways did, for people; `done` is its last line. */
+export function bothWaysText(result: BothWaysResult, style: Style, done: string): string {
+  const { reverted, applied, backup, preservation, durationMs } = result
+  return [
+    directedTable([...reverted, ...applied]),
+    '',
+    ...backupLine(backup, style),
+    ...preservationLines(preservation),
+    `${style.good(done)} in ${formatDuration(durationMs)}`,
+  ].join('\n')
+}
+
+function directedTable(migrations: readonly Applied[]): string {
+  return renderTable(
+    [{ title: 'version', align: 'right' }, { title: 'name' }, { title: 'way' }, { title: 'took', align: 'right' }],
+    migrations.map(({ version, name, direction, durationMs }) => [
+      String(version),
+      name,
+      direction,
+      formatDuration(durationMs),
+    ]),
+  )
 }
 
 export function migrationsTable(migrations: readonly Applied[]): string {
@@ -23,10 +63,11 @@ export function migrationsTable(migrations: readonly Applied[]): string {
 
 export function plannedTable(planned: readonly PlannedMigration[]): string {
   return renderTable(
-    [{ title: 'version', align: 'right' }, { title: 'name' }, { title: 'how' }],
-    planned.map(({ version, name, transactional }) => [
+    [{ title: 'version', align: 'right' }, { title: 'name' }, { title: 'way' }, { title: 'how' }],
+    planned.map(({ version, name, direction, transactional }) => [
       String(version),
       name,
+      direction,
       transactional ? 'in one transaction' : 'statement by statement',
     ]),
   )

@@ -1,0 +1,70 @@
+import { Command } from 'commander'
+import type { Database } from '../../database/connect.js'
+import type { BothWaysResult } from '../../migrator/both-ways.js'
+import type { MigrateGotoOptions } from '../../migrator/goto.js'
+import { action, type Invocation, withTarget } from '../invocation.js'
+import { confirmPlan } from './confirm-plan.js'
+import {
+  backupOption,
+  ddlLockTimeoutOption,
+  lockTimeoutOption,
+  outOfOrderOption,
+  parseVersion,
+  preserveOption,
+  type RunFlags,
+  runOptions,
+} from './flags.js'
+import { bothWaysJson, bothWaysText, plannedTable } from './render.js'
+
+interface GotoFlags extends RunFlags {
+  readonly allowOutOfOrder?: boolean
+}
+
+export function migrateGotoCommand(): Command {
+  return new Command('goto')
+    .description('bring the database to a version, up or down')
+    .argument('<version>', 'the version to end at; 0 reverts everything', parseVersion)
+    .addOption(outOfOrderOption())
+    .addOption(backupOption())
+    .addOption(preserveOption())
+    .addOption(lockTimeoutOption())
+    .addOption(ddlLockTimeoutOption())
+    .option('--dry-run', 'show what would be done and change nothing')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ obs migrate goto 4
+  $ obs migrate goto 4 --dry-run            which way it is, and what runs
+
+It is one plan: all files are parsed before the first one runs. What was applied out of order
+after a version that has to go is reverted too and applied again. On a terminal it asks before
+it reverts anything. Exit codes as for up.`,
+    )
+    .action(
+      action<GotoFlags, [number]>(async (invocation, to) => {
+        const result = await withTarget(invocation, (database) => go(invocation, database, to), {
+          purpose: 'migrate goto',
+        })
+        const { options, style } = invocation
+        invocation.answer({ json: bothWaysJson(result, options.dryRun === true), text: textOf(result, to, style) })
+      }),
+    )
+}
+
+async function go(invocation: Invocation<GotoFlags>, database: Database, to: number): Promise<BothWaysResult> {
+  const { options, settings, context } = invocation
+  const { migrateGoto } = await import('../../migrator/goto.js')
+  const late = options.allowOutOfOrder ? { allowOutOfOrder: true } : {}
+  const wanted: MigrateGotoOptions = { ...runOptions(invocation, database), to, ...late }
+  const run = (more: Partial<MigrateGotoOptions>) =>
+    migrateGoto(database, settings.pack, { ...wanted, ...more }, context)
+  return run(await confirmPlan(invocation, () => run({ dryRun: true })))
+}
+
+function textOf(result: BothWaysResult, to: number, style: Invocation<GotoFlags>['style']): string {
+  const { planned, applied, reverted } = result
+  if (planned.length > 0) return [plannedTable(planned), '', 'nothing was changed'].join('\n')
+  if (applied.length + reverted.length === 0) return `the database is at version ${to} already`
+  return bothWaysText(result, style, `at version ${to}`)
+}
