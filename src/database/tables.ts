@@ -35,7 +35,9 @@ export function listTables(sql: Sql | Session, schema: string): Promise<readonly
       select tree.root, i.inhrelid from tree join pg_inherits i on i.inhparent = tree.member
     ),
     size as (
-      select tree.root, sum(case when m.reltuples >= 0 then m.reltuples else pg_relation_size(m.oid) / 100 end) as rows,
+      select tree.root, sum(case when m.relkind = 'p' then 0 -- its own figure is the sum of its partitions
+                                 when m.reltuples >= 0 then m.reltuples
+                                 else coalesce(nullif(pg_stat_get_live_tuples(m.oid), 0), pg_relation_size(m.oid) / 100) end) as rows,
              array_remove(array_agg(case when m.oid <> tree.root then m.relname::text end), null) as partitions
       from tree join pg_class m on m.oid = tree.member group by tree.root
     )

@@ -62,11 +62,29 @@ export interface PreservationRequest {
 /** Rows above which every value is no longer compared unless somebody asks for it. */
 const hashLimit = 5_000_000
 
-/** The mode that suits the amount of data: every value up to five million rows, else row counts. */
-export async function chooseMode(session: Session, schema: string): Promise<PreservationMode> {
+/** How existing data is compared, and why so. */
+export interface PreservationChoice {
+  readonly mode: PreservationMode
+  /** Completes "compared by hashes because …". */
+  readonly because: string
+}
+
+/** The mode that is asked for, else the one that suits the amount of data: every value up to five million rows. */
+export function choosePreservation(wanted: PreservationMode | undefined, rows: number): PreservationChoice {
+  if (wanted) return { mode: wanted, because: `--preserve ${wanted} asks for it` }
+  const held = `the tables hold about ${countWords(rows)} ${rows === 1 ? 'row' : 'rows'}`
+  if (rows <= hashLimit) return { mode: 'hashes', because: `${held}, no more than ${countWords(hashLimit)}` }
+  return { mode: 'counts', because: `${held}, more than ${countWords(hashLimit)}` }
+}
+
+function countWords(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+/** Rows of the tables of a schema, by the planner's statistics. */
+export async function estimateRows(session: Session, schema: string): Promise<number> {
   const tables = await listTables(session, schema)
-  const rows = tables.reduce((sum, table) => sum + table.estimatedRows, 0)
-  return rows <= hashLimit ? 'hashes' : 'counts'
+  return tables.reduce((sum, table) => sum + table.estimatedRows, 0)
 }
 
 /**
@@ -318,8 +336,7 @@ async function take(session: Session, { schema, mode }: PreservationRequest, tab
 }
 
 /** The proof over a whole run, as the result of `up` shows it. */
-export interface PreservationSummary {
-  readonly mode: PreservationMode
+export interface PreservationSummary extends PreservationChoice {
   readonly tables: readonly {
     readonly table: string
     readonly rows: number
@@ -341,7 +358,7 @@ export interface PreservationSummary {
  * @param existing the tables that were there before the run; those it made itself prove nothing
  */
 export function summarise(
-  mode: PreservationMode,
+  choice: PreservationChoice,
   receipts: readonly PreservationReceipt[],
   existing: ReadonlySet<string>,
 ): PreservationSummary {
@@ -358,11 +375,13 @@ export function summarise(
   }
   const list = [...tables.values()]
   return {
-    mode,
+    ...choice,
     tables: list,
     rows: list.reduce((sum, table) => sum + table.rows, 0),
     values_identical:
-      mode === 'hashes' && receipts.every((one) => one.mode === 'hashes') && list.every((table) => table.identical),
+      choice.mode === 'hashes' &&
+      receipts.every((one) => one.mode === 'hashes') &&
+      list.every((table) => table.identical),
     dropped: relevant.flatMap((one) => one.dropped),
   }
 }

@@ -22,7 +22,13 @@ import { migrationLockHolder, withMigrationLock } from './lock.js'
 import type { Direction } from './migration.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
-import { chooseMode, type PreservationMode, type PreservationSummary, summarise } from './preservation.js'
+import {
+  choosePreservation,
+  estimateRows,
+  type PreservationMode,
+  type PreservationSummary,
+  summarise,
+} from './preservation.js'
 import { StepError } from './step-error.js'
 import { isTransactional, type PreparedStep } from './step-run.js'
 
@@ -86,7 +92,7 @@ export async function runMigrations(
   refuseOwnSchema(pack)
   const steps = await planUnlocked(database, pack, plan, options)
   const elapsed = () => Math.round(performance.now() - started)
-  const nothing = { done: [], planned: [], backup: null, preservation: summarise('hashes', [], new Set()) }
+  const nothing = { done: [], planned: [], backup: null, preservation: summarise(nothingRan, [], new Set()) }
   if (options.dryRun && steps) return { ...nothing, planned: steps.map(asPlanned), durationMs: elapsed() }
   if (options.confirmed && steps) refuseOther(options.confirmed, steps)
   if (steps?.length === 0) return { ...nothing, durationMs: elapsed() }
@@ -123,6 +129,8 @@ async function planUnlocked(
     return undefined
   }
 }
+
+const nothingRan = { mode: 'hashes', because: 'nothing was run' } as const
 
 /** Reads the files and the history: all that a plan is made from. */
 export async function readSituation({ sql, platform }: Database, pack: Pack): Promise<Situation> {
@@ -174,7 +182,8 @@ async function runLocked(
 ): Promise<Omit<RunResult, 'planned' | 'durationMs'>> {
   const { pack, steps, options } = work
   const existing = new Set((await listTables(session, pack.schema)).map((table) => table.name))
-  const preserve = options.preserve ?? (await chooseMode(session, pack.schema))
+  const rows = options.preserve ? 0 : await estimateRows(session, pack.schema)
+  const preservation = choosePreservation(options.preserve, rows)
   const backup = await backUp(session, work, context)
   throwIfAborted(context.signal)
   await ensureHistory(session, pack)
@@ -183,7 +192,7 @@ async function runLocked(
   const run = {
     schema: pack.schema,
     facts,
-    preserve,
+    preserve: preservation.mode,
     backupId: backup?.id ?? null,
     ddlLockTimeoutMs: options.ddlLockTimeoutMs ?? 10_000,
   }
@@ -198,7 +207,7 @@ async function runLocked(
     }
   }
   const receipts = done.map((one) => one.receipt)
-  return { done, backup, preservation: summarise(preserve, receipts, existing) }
+  return { done, backup, preservation: summarise(preservation, receipts, existing) }
 }
 
 async function backUp(

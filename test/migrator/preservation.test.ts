@@ -138,6 +138,7 @@ it('proves over the whole run that every row and value that existed is still the
   const { preservation } = await migrateUp(db, pack, {}, context)
   expect(preservation).toEqual({
     mode: 'hashes',
+    because: expect.stringMatching(/^the tables hold about \d+ rows, no more than 5,000,000$/),
     tables: [
       { table: 'pet', rows: 3, columns: 3, identical: true },
       { table: 'empty', rows: 0, columns: 2, identical: true },

@@ -80,21 +80,24 @@ export function backupLine(backup: BackupReference | null, style: Style): readon
 /** What the comparison of existing data showed, in words. */
 export function preservationLines({
   mode,
+  because,
   tables,
   rows,
   values_identical,
   dropped,
 }: PreservationSummary): readonly string[] {
-  if (mode === 'off') return ['existing data was not compared (--preserve off)']
+  if (mode === 'off') return [`existing data was not compared because ${because}`]
   if (tables.length === 0) return []
   const gone = dropped.length > 0 ? [`dropped: ${dropped.join(', ')}`] : []
   if (rows === 0) return gone
   const held = `${formatCount(rows)} existing rows in ${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`
-  if (mode === 'counts') return [`compared: ${held}, by number only (--preserve hashes compares every value)`, ...gone]
-  if (values_identical) return [`compared: ${held}, every value as it was`, ...gone]
+  const how = `compared by ${mode} because ${because}`
+  if (mode === 'counts')
+    return [`compared: ${held}, by number only (--preserve hashes compares every value)`, how, ...gone]
+  if (values_identical) return [`compared: ${held}, every value as it was`, how, ...gone]
   const changed = tables
     .filter((table) => !table.identical && !dropped.includes(table.table))
     .map((table) => table.table)
   const declared = changed.length > 0 ? [`changed as declared: ${changed.join(', ')}`] : []
-  return [`compared: ${held}`, ...declared, ...gone]
+  return [`compared: ${held}`, how, ...declared, ...gone]
 }
