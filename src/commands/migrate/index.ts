@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { migrateCreateCommand } from './create.js'
 import { migrateDownCommand } from './down.js'
 import { migrateGotoCommand } from './goto.js'
+import { migrateImportCommand } from './import.js'
 import { migrateRedoCommand } from './redo.js'
 import { migrateRepairCommand } from './repair.js'
 import { migrateStatusCommand } from './status.js'
@@ -16,6 +17,7 @@ export function migrateCommand(): Command {
     .addCommand(migrateGotoCommand())
     .addCommand(migrateStatusCommand())
     .addCommand(migrateCreateCommand())
+    .addCommand(migrateImportCommand())
     .addCommand(migrateRepairCommand())
     .addHelpText(
       'after',
