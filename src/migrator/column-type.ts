@@ -33,9 +33,9 @@ export function columnTypeText({ name, modifiers, isArray }: ColumnType): string
  * @param utc whether the time zone of the session is UTC
  */
 export function isStoredAlike(from: ColumnType, to: ColumnType, utc: boolean): boolean {
-  if (from.isArray !== to.isArray) return false
+  // The members of an array are converted one by one, even to what is stored alike.
+  if (from.isArray || to.isArray) return columnTypeText(from) === columnTypeText(to)
   if (from.name === to.name) return from.name === 'numeric' ? widerNumeric(from, to) : wider(from, to)
-  if (from.isArray) return from.name === 'varchar' && to.name === 'text'
   if (utc && isTimestamp(from) && isTimestamp(to)) return wider(from, to)
   return (castsWithoutFunction[from.name] ?? []).includes(to.name) && to.modifiers.length === 0
 }

@@ -130,7 +130,10 @@ const descriptions: Readonly<Record<string, Describe>> = {
   AlterEnumStmt: (content) => effect(content['oldVal'] ? 'alter type … rename value' : 'alter type … add value'),
   CreateExtensionStmt: () => effect('create extension', { opaque: true }),
   AlterExtensionStmt: () => effect('alter extension … update', { opaque: true }),
-  GrantStmt: (content) => effect(content['is_grant'] ? 'grant' : 'revoke'),
+  GrantStmt: (content) => {
+    const tables = content['objtype'] === 'OBJECT_TABLE' ? tablesAt(content, 'objects') : []
+    return effect(content['is_grant'] ? 'grant' : 'revoke', { locks: lock('ACCESS SHARE', ...tables) })
+  },
   GrantRoleStmt: (content) => effect(content['is_grant'] ? 'grant' : 'revoke'),
   VariableSetStmt: (content) => effect(String(content['kind']).startsWith('VAR_RESET') ? 'reset' : 'set'),
   TransactionStmt: (content) =>
@@ -310,7 +313,8 @@ function comment(words: string, content: Node): StatementEffect {
   const names = namesAt(nodeAt(nodeAt(content, 'object'), 'List'), 'items')
   const owner = partsOfTables.has(type) ? names.slice(0, -1) : names
   const table = partsOfTables.has(type) || relations.has(type) ? tableOfNames(owner) : undefined
-  return effect(`${words} ${objectWords(type)}`, { locks: lock('SHARE UPDATE EXCLUSIVE', table) })
+  const mode = relations.has(type) || type === 'OBJECT_COLUMN' ? 'SHARE UPDATE EXCLUSIVE' : 'ACCESS SHARE'
+  return effect(`${words} ${objectWords(type)}`, { locks: lock(mode, table) })
 }
 
 /** `cluster` and `vacuum full`; without a table they take all that may be had. */
@@ -350,6 +354,6 @@ function refresh(content: Node): StatementEffect {
   return effect(`refresh materialized view${concurrently ? ' concurrently' : ''}`, {
     locks: lock(concurrently ? 'EXCLUSIVE' : 'ACCESS EXCLUSIVE', view),
     rewrites: concurrently ? [] : [view],
-    scans: concurrently ? [view] : [],
+    scans: [view],
   })
 }

@@ -44,7 +44,7 @@ export function describeAlterTable(content: Node, context: EffectContext): State
     locks: changes.flatMap((change) => [{ table, mode: change.mode }, ...(change.others ?? [])]),
     rewrites: tables((change) => change.rewrites),
     scans: [
-      ...tables((change) => change.scans || change.rewrites),
+      ...tables((change) => change.scans ?? change.rewrites),
       ...changes.flatMap((change) => change.alsoScans ?? []),
     ],
     destroys: changes.flatMap((change) => change.destroys ?? []),
@@ -123,16 +123,7 @@ const changes: Readonly<Record<string, DescribeChange>> = {
   AT_SetIdentity: always('alter column set generated', 'ACCESS EXCLUSIVE'),
   AT_DropIdentity: always('alter column drop identity', 'ACCESS EXCLUSIVE'),
   AT_AddConstraint: addConstraint,
-  AT_AlterConstraint: (command, { table, context }) => ({
-    words: 'alter constraint',
-    mode: 'ACCESS EXCLUSIVE',
-    others: referenced(
-      table,
-      textAt(nodeAt(nodeAt(command, 'def'), 'ATAlterConstraint'), 'conname'),
-      context,
-      'ROW EXCLUSIVE',
-    ),
-  }),
+  AT_AlterConstraint: always('alter constraint', 'ACCESS EXCLUSIVE'),
   AT_ValidateConstraint: (command, { table, context }) => ({
     words: 'validate constraint',
     mode: 'SHARE UPDATE EXCLUSIVE',
@@ -149,7 +140,8 @@ const changes: Readonly<Record<string, DescribeChange>> = {
   AT_SetLogged: always('set logged', 'ACCESS EXCLUSIVE', { rewrites: true }),
   AT_SetUnLogged: always('set unlogged', 'ACCESS EXCLUSIVE', { rewrites: true }),
   AT_SetAccessMethod: always('set access method', 'ACCESS EXCLUSIVE', { rewrites: true }),
-  AT_SetTableSpace: always('set tablespace', 'ACCESS EXCLUSIVE', { rewrites: true }),
+  // The files are copied block by block, and the rows are not looked at.
+  AT_SetTableSpace: always('set tablespace', 'ACCESS EXCLUSIVE', { rewrites: true, scans: false }),
   AT_SetRelOptions: (command) => ({ words: 'set', mode: optionLock(command) }),
   AT_ResetRelOptions: (command) => ({ words: 'reset', mode: optionLock(command) }),
   AT_EnableTrig: triggers('enable trigger'),
@@ -232,9 +224,10 @@ function addColumn(command: Node): Change {
     others: references.flatMap((one) => lock('SHARE ROW EXCLUSIVE', tableAt(one, 'pktable'))),
     rewrites,
     scans:
+      rewrites ||
       has('CONSTR_PRIMARY') ||
       has('CONSTR_UNIQUE') ||
-      (has('CONSTR_NOTNULL') && !has('CONSTR_DEFAULT') && !rewrites) ||
+      (has('CONSTR_NOTNULL') && !has('CONSTR_DEFAULT')) ||
       constraints.some((one) => one['contype'] === 'CONSTR_CHECK' && one['is_enforced'] === true) ||
       (references.length > 0 && has('CONSTR_DEFAULT')),
   }
@@ -271,7 +264,7 @@ function alterColumnType(command: Node, { table, context }: About): Change {
     words: 'alter column type',
     mode: 'ACCESS EXCLUSIVE',
     rewrites,
-    scans: definition['collClause'] !== undefined,
+    scans: rewrites || definition['collClause'] !== undefined,
     ...(rewrites ? { destroys: `converts the values of ${tableText(table)}.${column} to ${columnTypeText(to)}` } : {}),
   }
 }
