@@ -130,8 +130,10 @@ const descriptions: Readonly<Record<string, Describe>> = {
   AlterEnumStmt: (content) => effect(content['oldVal'] ? 'alter type … rename value' : 'alter type … add value'),
   CreateExtensionStmt: () => effect('create extension', { opaque: true }),
   AlterExtensionStmt: () => effect('alter extension … update', { opaque: true }),
-  GrantStmt: (content) => {
-    const tables = content['objtype'] === 'OBJECT_TABLE' ? tablesAt(content, 'objects') : []
+  GrantStmt: (content, { serverVersion }) => {
+    // Before 18 the server took no lock to look a table up for its privileges.
+    const locked = content['objtype'] === 'OBJECT_TABLE' && serverVersion >= 180000
+    const tables = locked ? tablesAt(content, 'objects') : []
     return effect(content['is_grant'] ? 'grant' : 'revoke', { locks: lock('ACCESS SHARE', ...tables) })
   },
   GrantRoleStmt: (content) => effect(content['is_grant'] ? 'grant' : 'revoke'),
