@@ -19,12 +19,34 @@ export interface TableInfo {
   readonly estimatedRows: number
 }
 
-/** Lists the ordinary and partitioned tables of a schema; partitions count with their parent, those of extensions not at all. */
-export function listTables(sql: Sql | Session, schema: string): Promise<readonly TableInfo[]> {
+/** Some tables of a schema, by what they are called now or by what they are. */
+export interface TableChoice {
+  readonly names: readonly string[]
+  readonly oids?: readonly number[]
+}
+
+/**
+ * Lists the ordinary and partitioned tables of a schema; partitions count with their parent, those of extensions not at all.
+ *
+ * @param choice only these and what they inherit from or hand down to, which is quick however many others there are
+ */
+export function listTables(sql: Sql | Session, schema: string, choice?: TableChoice): Promise<readonly TableInfo[]> {
+  const chosen = choice
+    ? sql`select root from family`
+    : sql`select oid from pg_class where relnamespace = (select oid from space)`
   return sql<TableInfo[]>`
-    with recursive base as (
+    with recursive space as materialized (select oid from pg_namespace where nspname = ${schema}),
+    family as (
+      select oid as root from pg_class
+      where relnamespace = (select oid from space)
+        and (relname = any(${choice?.names ?? []}::name[]) or oid = any(${choice?.oids ?? []}::oid[]))
+      union
+      select case when i.inhrelid = family.root then i.inhparent else i.inhrelid end
+      from family join pg_inherits i on family.root in (i.inhrelid, i.inhparent)
+    ),
+    base as (
       select c.oid, c.relname from pg_class c
-      where c.relnamespace = (select oid from pg_namespace where nspname = ${schema})
+      where c.oid in (${chosen}) and c.relnamespace = (select oid from space)
         and c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
         and not exists (
           select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')

@@ -53,22 +53,21 @@ async function applyInTransaction(
   started: Date,
   context: RunContext,
 ): Promise<PreservationReceipt> {
-  return withTransaction(session, async () => {
-    await session.unsafe(localSettings(run))
+  const work = async () => {
     const preservation = { schema: run.schema, mode: run.preserve, touched: touched(step) }
     const snapshots = await atStep(step.script, () => takeSnapshots(session, preservation, context))
-    const transaction = await transactionId(session)
-    await runScript(session, step)
+    const [transaction] = await Promise.all([transactionId(session), runScript(session, step)])
     await atStep(step.script, () => session`set constraints all immediate`)
     await runVerify(session, step)
-    await atStep(step.script, () => refuseOtherTransaction(session, transaction))
     const allowance = { directives: step.script.directives, direction: step.direction }
     const receipt = await atStep(step.script, () => comparePreserved(session, preservation, snapshots, allowance))
+    await atStep(step.script, () => refuseOtherTransaction(session, transaction))
     throwIfAborted(context.signal)
     await session`reset role`
     await atStep(step.script, () => recordEvent(session, run.facts, finished(run, step, started, receipt)))
     return receipt
-  })
+  }
+  return withTransaction(session, work, `begin; ${localSettings(run)}`)
 }
 
 function localSettings({ schema, ddlLockTimeoutMs }: Run): string {
@@ -77,9 +76,7 @@ function localSettings({ schema, ddlLockTimeoutMs }: Run): string {
 
 async function runScript(session: Session, { script, parsed }: PreparedStep): Promise<void> {
   if (script.run) await runFunction(session, script, script.run)
-  for (const [i, statement] of (parsed?.statements ?? []).entries()) {
-    await runStatement(session, script, statement, i + 1)
-  }
+  await Promise.all((parsed?.statements ?? []).map((statement, i) => runStatement(session, script, statement, i + 1)))
 }
 
 /** Also gives the transaction its number, which tells its own rows from older ones. */
@@ -118,14 +115,19 @@ async function recordFailure(
   await recordEvent(session, run.facts, { ...event, error: message }).catch(() => undefined)
 }
 
-/** Leaves nothing of a migration in the session for the next one, except the migration lock. */
+/**
+ * Leaves nothing of a migration in the session for the next one, except the migration lock.
+ *
+ * The statements go to the server as one; should it refuse one of them, each is sent by itself.
+ */
 async function forgetSession(session: Session): Promise<void> {
-  const name = await session<
-    { name: string }[]
-  >`select current_setting('client_connection_check_interval') as name`.catch(() => [])
-  const interval = name[0]?.name ?? '0'
-  for (const statement of ['reset session authorization', 'reset all', 'discard temp', 'unlisten *', 'close all']) {
-    await session.unsafe(statement).catch(() => undefined)
-  }
-  await session.unsafe(`set client_connection_check_interval to ${quoteLiteral(interval)}`).catch(() => undefined)
+  const keep = `set client_connection_check_interval to `
+  const [row] = await session<{ interval: string }[]>`
+    select current_setting('client_connection_check_interval') as interval`.catch(() => [])
+  const statements = [...forgetting, `${keep}${quoteLiteral(row?.interval ?? '0')}`]
+  await session.unsafe(statements.join('; ')).catch(async () => {
+    for (const statement of statements) await session.unsafe(statement).catch(() => undefined)
+  })
 }
+
+const forgetting = ['reset session authorization', 'reset all', 'discard temp', 'unlisten *', 'close all']

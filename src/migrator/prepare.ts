@@ -9,12 +9,23 @@ import type { PreparedStep } from './step-run.js'
 /**
  * Parses every file of a plan and checks what it requires, before anything is touched.
  *
+ * @param earlier an earlier plan, whose files need not be parsed again
  * @throws MigrationFilesError with all that is wrong in all files.
  */
-export async function prepareSteps(database: Database, steps: readonly Step[]): Promise<readonly PreparedStep[]> {
+export async function prepareSteps(
+  database: Database,
+  steps: readonly Step[],
+  earlier: readonly PreparedStep[] = [],
+): Promise<readonly PreparedStep[]> {
+  const known = new Map(earlier.map((step) => [step.script, step]))
   const problems: Problem[] = []
   const prepared: PreparedStep[] = []
   for (const step of steps) {
+    const same = known.get(step.script)
+    if (same) {
+      prepared.push({ ...step, parsed: same.parsed, parsedVerify: same.parsedVerify })
+      continue
+    }
     const parsed = await parse(step.script, database, problems)
     const parsedVerify = step.verify && (await parse(step.verify, database, problems))
     prepared.push({ ...step, parsed, parsedVerify })

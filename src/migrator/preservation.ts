@@ -98,9 +98,8 @@ export async function takeSnapshots(
   request: PreservationRequest,
   { progress }: RunContext,
 ): Promise<readonly Snapshot[]> {
-  if (request.mode === 'off') return []
-  const alterable = (await listTables(session, request.schema)).filter((table) => table.alterable)
-  const tables = relevant(alterable, request)
+  if (request.mode === 'off' || touchesNothing(request)) return []
+  const tables = (await listTables(session, request.schema, choiceOf(request))).filter((table) => table.alterable)
   if (tables.length === 0) return []
   const names = tables.map((table) => quoteQualified(request.schema, table.name))
   await session.unsafe(`lock table ${names.join(', ')} in share mode`)
@@ -123,7 +122,8 @@ export async function comparePreserved(
   snapshots: readonly Snapshot[],
   allowance: { readonly directives: Directives; readonly direction: Direction },
 ): Promise<PreservationReceipt> {
-  const now = await listTables(session, request.schema)
+  if (snapshots.length === 0) return { mode: request.mode, tables: [] }
+  const now = await listTables(session, request.schema, choiceOf(request, snapshots))
   const verdicts: Verdict[] = []
   for (const snapshot of snapshots) {
     const survivor = findSurvivor(snapshot, now)
@@ -317,10 +317,16 @@ function bareName(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name)
 }
 
-function relevant(tables: readonly TableInfo[], { schema, touched }: PreservationRequest): readonly TableInfo[] {
-  if (touched === 'all' || tables.some((table) => table.inherits)) return tables
-  const names = new Set(touched.filter((one) => (one.schema ?? schema) === schema).map((one) => one.table))
-  return tables.filter((table) => names.has(table.name) || table.partitions.some((partition) => names.has(partition)))
+function touchesNothing({ touched }: PreservationRequest): boolean {
+  return touched !== 'all' && touched.length === 0
+}
+
+/** The tables that a migration may touch; afterwards also those that were taken down, whatever they are called now. */
+function choiceOf({ schema, touched }: PreservationRequest, snapshots: readonly Snapshot[] = []) {
+  if (touched === 'all') return undefined
+  const names = touched.filter((one) => (one.schema ?? schema) === schema).map((one) => one.table)
+  const before = snapshots.map(({ table }) => table)
+  return { names: [...names, ...before.map((table) => table.name)], oids: before.map((table) => table.oid) }
 }
 
 async function take(session: Session, { schema, mode }: PreservationRequest, table: TableInfo): Promise<Fingerprint> {

@@ -19,7 +19,7 @@ import {
 } from './errors.js'
 import { currentVersion, ensureHistory, foldHistory, presentVersions, type RunFacts, readHistory } from './history.js'
 import { migrationLockHolder, withMigrationLock } from './lock.js'
-import type { Direction } from './migration.js'
+import type { Direction, Migration } from './migration.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
 import {
@@ -78,8 +78,8 @@ export interface PlannedMigration {
  * Plans, prepares, locks, plans again, backs up and runs.
  *
  * Files are read and parsed before the lock is taken, so that a mistake in the third
- * of them changes nothing; the plan is made again under the lock, because another run
- * may have done the work meanwhile.
+ * of them changes nothing. The plan is made again under the lock, from the same files,
+ * because another run may have done the work meanwhile.
  */
 export async function runMigrations(
   database: Database,
@@ -90,7 +90,8 @@ export async function runMigrations(
 ): Promise<RunResult> {
   const started = performance.now()
   refuseOwnSchema(pack)
-  const steps = await planUnlocked(database, pack, plan, options)
+  const migrations = await discover(pack.migrations)
+  const steps = await planUnlocked(database, pack, migrations, plan, options)
   const elapsed = () => Math.round(performance.now() - started)
   const nothing = { done: [], planned: [], backup: null, preservation: summarise(nothingRan, [], new Set()) }
   if (options.dryRun && steps) return { ...nothing, planned: steps.map(asPlanned), durationMs: elapsed() }
@@ -99,7 +100,7 @@ export async function runMigrations(
 
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
   return withMigrationLock(database.sql, lock, context, async (session) => {
-    const current = await prepareSteps(database, plan(await readSituation(database, pack)))
+    const current = await prepareSteps(database, plan(await readSituation(database, pack, migrations)), steps)
     if (options.confirmed) refuseOther(options.confirmed, current)
     if (current.length === 0) return { ...nothing, durationMs: elapsed() }
     const outcome = await runLocked(session, { database, pack, steps: current, options }, context)
@@ -116,11 +117,12 @@ export async function runMigrations(
 async function planUnlocked(
   database: Database,
   pack: Pack,
+  migrations: readonly Migration[],
   plan: (situation: Situation) => readonly Step[],
   { dryRun }: RunOptions,
 ): Promise<readonly PreparedStep[] | undefined> {
   try {
-    return await prepareSteps(database, plan(await readSituation(database, pack)))
+    return await prepareSteps(database, plan(await readSituation(database, pack, migrations)))
   } catch (error) {
     const halfDone = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
     const holder = halfDone && (await migrationLockHolder(database.sql, pack.schema))
@@ -132,9 +134,17 @@ async function planUnlocked(
 
 const nothingRan = { mode: 'hashes', because: 'nothing was run' } as const
 
-/** Reads the files and the history: all that a plan is made from. */
-export async function readSituation({ sql, platform }: Database, pack: Pack): Promise<Situation> {
-  const migrations = await discover(pack.migrations)
+/**
+ * Reads the history, and the files unless they were read already: all that a plan is made from.
+ *
+ * A run reads its files once, so that what was parsed and checked is what is run.
+ */
+export async function readSituation(
+  { sql, platform }: Database,
+  pack: Pack,
+  files?: readonly Migration[],
+): Promise<Situation> {
+  const migrations = files ?? (await discover(pack.migrations))
   const history = foldHistory(await readHistory(sql, pack))
   return { migrations, history, platform: platform.name, folder: pack.migrations }
 }
