@@ -121,7 +121,7 @@ async function recordFailure(
  * The statements go to the server as one; should it refuse one of them, each is sent by itself.
  */
 async function forgetSession(session: Session): Promise<void> {
-  const keep = `set client_connection_check_interval to `
+  const keep = 'set client_connection_check_interval to '
   const [row] = await session<{ interval: string }[]>`
     select current_setting('client_connection_check_interval') as interval`.catch(() => [])
   const statements = [...forgetting, `${keep}${quoteLiteral(row?.interval ?? '0')}`]
