@@ -38,7 +38,7 @@ try {
   console.log(`PostgreSQL ${version}, ${files} migrations of three statements, ${rounds} rounds\n`)
   writeFolders()
   print(await compare(sql, url))
-  if (flags.preserve) print(await preservation(sql, url))
+  if (flags.preserve) print(await preservation(sql))
   await sql.end()
 } finally {
   spawnSync(process.execPath, [executable, 'db', 'reset', '--yes', '--force'], { cwd: folder, env: environment })
@@ -139,7 +139,7 @@ async function wipe(sql) {
 }
 
 /** What the hashes of one large table cost, against reading that table from end to end. */
-async function preservation(sql, url) {
+async function preservation(sql) {
   const rows = Number(flags.rows)
   await wipe(sql)
   const pack = join(folder, 'preserve')
