@@ -6,6 +6,7 @@ import { recordEvent } from './history.js'
 import type { Direction } from './migration.js'
 import { comparePreserved, type PreservationReceipt, takeSnapshots } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
+import { mayChangeSettings, restoreSettings } from './session-settings.js'
 import { applyStatementwise } from './statementwise.js'
 import { atStep, hadNoEffect, StepError } from './step-error.js'
 import { finished, isTransactional, type PreparedStep, type Run, reached, searchPath, touched } from './step-run.js'
@@ -58,6 +59,7 @@ async function applyInTransaction(
     const snapshots = await atStep(step.script, () => takeSnapshots(session, preservation, context))
     const [transaction] = await Promise.all([transactionId(session), runScript(session, step)])
     await atStep(step.script, () => session`set constraints all immediate`)
+    if (mayChangeSettings(step)) await atStep(step.script, () => restoreSettings(session, localSettings(run)))
     await runVerify(session, step)
     const allowance = { directives: step.script.directives, direction: step.direction }
     const receipt = await atStep(step.script, () => comparePreserved(session, preservation, snapshots, allowance))

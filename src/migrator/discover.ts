@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import type { PlatformName } from '../database/platform.js'
 import { UsageError } from '../errors.js'
 import { nearest } from '../suggest.js'
-import { checksum } from './checksum.js'
+import { textChecksum } from './checksum.js'
 import { type Problem, parseDirectives } from './directives.js'
 import { MigrationFilesError } from './errors.js'
 import type { Migration, MigrationFunction, Script, ScriptKind } from './migration.js'
@@ -140,7 +140,7 @@ async function read(folder: string, name: string, variant: PlatformName | null, 
   const content = text ?? ''
   const parsed = parseDirectives(file, content)
   problems.push(...parsed.problems)
-  return { file, text: content, checksum: checksum(content), variant, directives: parsed.directives }
+  return { file, text: content, checksum: textChecksum(content), variant, directives: parsed.directives }
 }
 
 /** The text without its byte order mark, or undefined when the bytes are not UTF-8. */

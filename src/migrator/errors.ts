@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { exitCodes, InterruptedError, ObsError, UsageError } from '../errors.js'
+import { type Change, describeChange } from './difference.js'
 import type { Problem } from './directives.js'
 import { describeLocation, type Location } from './location.js'
 import type { Direction } from './migration.js'
@@ -20,13 +21,16 @@ function describeProblem({ message, location }: Problem): string {
   return location ? `${describeLocation(location)}: ${message}\n${indent(location.snippet)}` : message
 }
 
-/** Applied migrations whose files say something else now. */
+/** Applied migrations whose files say something else now; both sides are shown where the text was kept. */
 export class ChangedMigrationError extends ObsError {
-  constructor(readonly migrations: readonly string[]) {
-    super(`${list(migrations)} changed after being applied`, {
+  constructor(
+    readonly migrations: readonly string[],
+    readonly changes: readonly Change[] = [],
+  ) {
+    super([`${list(migrations)} changed after being applied`, ...changes.map(describeChange)].join('\n'), {
       code: 'migration_changed',
-      hint: `Run obs migrate show ${Number.parseInt(migrations[0] ?? '', 10)} to see both sides, restore the file as it was, and put the change into a new migration; nothing was changed.`,
-      details: { migrations },
+      hint: 'Restore the file as it was and put the change into a new migration; nothing was changed.',
+      details: { migrations, changes },
     })
   }
 }

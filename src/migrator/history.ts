@@ -148,6 +148,22 @@ export async function readHistory(sql: Sql | Session, place: HistoryPlace): Prom
   )
 }
 
+/** The texts of migrations as they were applied last, by version, where they were kept. */
+export async function readScripts(
+  sql: Sql | Session,
+  { name: pack, historySchema: schema }: HistoryPlace,
+  versions: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  if (!(await historyHas(sql, schema, 'script'))) return new Map()
+  const rows = await sql.unsafe<{ version: number; script: string }[]>(
+    `select distinct on (version) version, script from ${quoteQualified(schema, tableName)}
+     where pack = $1 and version = any($2::bigint[]) and direction = 'up' and state = 'applied' and script is not null
+     order by version, id desc`,
+    [pack, versions.map(String)],
+  )
+  return new Map(rows.map(({ version, script }) => [version, script]))
+}
+
 function newerHistory(version: string): ObsError {
   return new ObsError(`the migration history was written by obs ${version}, which is newer than this one`, {
     code: 'history_newer',

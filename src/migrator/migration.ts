@@ -1,3 +1,4 @@
+import type { Kysely } from 'kysely'
 import type { Session } from '../database/connect.js'
 import type { PlatformName } from '../database/platform.js'
 import type { Directives } from './directives.js'
@@ -9,6 +10,12 @@ export type ScriptKind = Direction | 'verify'
 export interface MigrationEnvironment {
   /** The session of the migration, inside its transaction. */
   readonly sql: Session
+  /**
+   * Kysely in the same session and transaction. The types of the tables are the
+   * migration's own business, because they are those of its day.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: a migration may name any tables it likes.
+  readonly db: Kysely<any>
 }
 
 export type MigrationFunction = (environment: MigrationEnvironment) => Promise<unknown>
@@ -19,6 +26,7 @@ export interface Script {
   readonly file: string
   /** The content without a byte order mark. */
   readonly text: string
+  /** Over the text; what the history keeps of an SQL file covers its tokens as well. */
   readonly checksum: string
   /** The platform this form is for; null when it is for every platform. */
   readonly variant: PlatformName | null

@@ -1,5 +1,7 @@
 import type { PlatformName } from '../database/platform.js'
 import { UsageError } from '../errors.js'
+import { hasChanged } from './changes.js'
+import type { Change } from './difference.js'
 import {
   ChangedMigrationError,
   DirtyHistoryError,
@@ -27,10 +29,14 @@ export interface Step {
   readonly remark: string | null
 }
 
+export { hasChanged } from './changes.js'
+
 /** What a plan is made from. */
 export interface Situation {
   readonly migrations: readonly Migration[]
   readonly history: HistoryState
+  /** How applied files differ from what was applied, as far as that is known. */
+  readonly changes?: readonly Change[]
   readonly platform: PlatformName
   /** Where the files are, for messages. */
   readonly folder: string
@@ -214,16 +220,14 @@ function refuseMissing({ migrations, history, folder }: Situation, records = pre
   if (missing.length > 0) throw new MissingMigrationError(missing.map(idOf), folder)
 }
 
-function refuseChanged({ migrations, history }: Situation): void {
+function refuseChanged({ migrations, history, changes = [] }: Situation): void {
   const changed = migrations.filter((migration) => hasChanged(migration, history.get(migration.version)))
-  if (changed.length > 0) throw new ChangedMigrationError(changed.map((migration) => migration.id))
-}
-
-/** True when a migration is applied and the form that was applied says something else now. */
-export function hasChanged(migration: Migration, record: VersionRecord | undefined): boolean {
-  if (record?.state !== 'applied') return false
-  const script = migration.up.find((form) => form.variant === record.variant)
-  return script?.checksum !== record.checksum
+  if (changed.length === 0) return
+  const shown = changes.filter(({ migration }) => changed.some(({ id }) => id === migration))
+  throw new ChangedMigrationError(
+    changed.map((migration) => migration.id),
+    shown,
+  )
 }
 
 function refuseLate({ history, migrations }: Situation, pending: readonly Migration[]): void {

@@ -2,6 +2,7 @@ import type { RunContext } from '../context.js'
 import type { Database } from '../database/connect.js'
 import { UsageError } from '../errors.js'
 import type { Pack } from '../packs.js'
+import { checksumOf } from './checksum.js'
 import {
   type EventState,
   foldHistory,
@@ -94,14 +95,15 @@ async function asEvent(
 }
 
 /** What is applied now is what the file says now; it may have been mended, or been on its way down. */
-function asSettled(
+async function asSettled(
   { platform }: Database,
   record: VersionRecord,
   migration: Migration | undefined,
   nowIs: 'applied' | 'reverted',
-): HistoryEvent {
+): Promise<HistoryEvent> {
   const up = nowIs === 'applied' && migration ? chooseScript(migration.up, platform.name) : undefined
-  const { checksum, variant } = up ?? record
+  const checksum = up ? await checksumOf(up) : record.checksum
+  const { variant } = up ?? record
   return event({ ...record, checksum, variant }, nowIs === 'applied' ? 'up' : 'down', 'applied', null, null)
 }
 

@@ -1,13 +1,20 @@
-import type { Session } from '../database/connect.js'
+import { type Session, withTransaction } from '../database/connect.js'
 import { locate } from './location.js'
-import type { Script } from './migration.js'
+import type { MigrationEnvironment, Script } from './migration.js'
+import { runCopy } from './run-copy.js'
 import type { Statement } from './statements.js'
 import { atStep, failureOf, StepError } from './step-error.js'
 import type { PreparedStep } from './step-run.js'
 
 /** Calls a function of a TypeScript migration. */
 export async function runFunction(session: Session, script: Script, run: NonNullable<Script['run']>): Promise<unknown> {
-  return atStep(script, () => run({ sql: session }))
+  return atStep(script, async () => run(await environment(session, script)))
+}
+
+/** Kysely is loaded for who needs it, which are migrations in TypeScript. */
+async function environment(session: Session, { directives }: Script): Promise<MigrationEnvironment> {
+  const { kyselyInTransaction, kyselyOn } = await import('../database/kysely-on.js')
+  return { sql: session, db: directives.noTransaction ? kyselyOn(session) : kyselyInTransaction(session) }
 }
 
 /** Runs one statement; `number` counts from 1. */
@@ -18,10 +25,27 @@ export async function runStatement(
   number: number,
 ): Promise<readonly unknown[]> {
   try {
-    return await session.unsafe(statement.sql)
+    if (statement.block) return await runBlock(session, script, statement.block, number)
+    if (!statement.rows) return await session.unsafe(statement.sql)
+    await runCopy(session, statement.sql, statement.rows)
+    return []
   } catch (error) {
+    if (error instanceof StepError) throw error
     throw new StepError({ ...failureOf(error, script, statement), statement: number }, error)
   }
+}
+
+/** What stands between a `begin` and its `commit` happens wholly or not at all. */
+function runBlock(
+  session: Session,
+  script: Script,
+  statements: readonly Statement[],
+  number: number,
+): Promise<readonly unknown[]> {
+  return withTransaction(session, async () => {
+    for (const statement of statements) await runStatement(session, script, statement, number)
+    return []
+  })
 }
 
 /** Verification queries state what must not be there, so a row is a failure. */

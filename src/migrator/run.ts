@@ -7,6 +7,8 @@ import { ObsError, UsageError } from '../errors.js'
 import { obsVersion } from '../package.js'
 import type { Pack } from '../packs.js'
 import { type Applied, applyStep } from './apply.js'
+import { findChanges } from './changes.js'
+import { isSame } from './checksum.js'
 import { discover } from './discover.js'
 import {
   DirtyHistoryError,
@@ -146,7 +148,8 @@ export async function readSituation(
 ): Promise<Situation> {
   const migrations = files ?? (await discover(pack.migrations))
   const history = foldHistory(await readHistory(sql, pack))
-  return { migrations, history, platform: platform.name, folder: pack.migrations }
+  const changes = await findChanges(sql, pack, migrations, history)
+  return { migrations, history, changes, platform: platform.name, folder: pack.migrations }
 }
 
 function refuseOwnSchema({ name, schema }: Pack): void {
@@ -290,7 +293,7 @@ async function whereNow({ database, pack }: Work, step: PreparedStep, error: unk
     if (half)
       return `${at}; ${step.migration.id} broke off in statement ${half.statement}, and whether that took effect is not known`
     const succeeded = record?.state === (step.direction === 'up' ? 'applied' : 'reverted')
-    if (succeeded && record?.checksum === step.script.checksum)
+    if (succeeded && isSame(step.script, record.checksum))
       return `${at}; ${step.migration.id} was committed before the run ended`
     if (endedTransaction(error))
       return `${at}; ${step.migration.id} ended its transaction itself, and what it committed stays`

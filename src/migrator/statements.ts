@@ -1,18 +1,36 @@
+import { textChecksum, tokenChecksum } from './checksum.js'
 import type { Problem } from './directives.js'
 import { locate } from './location.js'
 import type { Script } from './migration.js'
+import { loadParser, parserMajor } from './parser.js'
+import { place } from './place-statements.js'
+import { type Complaint, type CopyRows, type Node, readsStdin, takeApart } from './take-apart.js'
+import {
+  findBlocks,
+  isBlock,
+  isSavepoint,
+  type Part,
+  statementsOf,
+  type TransactionBlock,
+} from './transaction-blocks.js'
 
-/** A node of PostgreSQL's parse tree: its kind to its content. */
-export type Node = Readonly<Record<string, unknown>>
+export type { Node } from './take-apart.js'
 
-/** One statement of a migration file. */
+/** One statement of a migration file, or a `begin … commit` of several that run as one. */
 export interface Statement {
-  /** The text, without the comments before it and the semicolon after it. */
+  /** The text, without the comments around it and the semicolon after it. */
   readonly sql: string
   /** Where it begins in the file, as a JavaScript string index. */
   readonly index: number
-  /** Its parse tree; undefined when the server is newer than the parser and only it can tell. */
+  /**
+   * Its parse tree; undefined for a `begin … commit`, and when the server is newer than
+   * the parser and only it can tell.
+   */
   readonly tree: Node | undefined
+  /** What a `copy … from stdin` is sent. */
+  readonly rows?: CopyRows
+  /** What stands between `begin` and `commit`, which runs in a transaction of its own. */
+  readonly block?: readonly Statement[]
 }
 
 /** A migration file, ready to run. */
@@ -20,17 +38,17 @@ export interface ParsedScript {
   readonly statements: readonly Statement[]
   /** True when the statements run in one transaction together with the history row. */
   readonly transactional: boolean
+  /** What the history keeps to tell whether the file changed. */
+  readonly checksum: string
 }
-
-/** The major version of PostgreSQL whose grammar libpg-query carries. */
-const parserMajor = 18
 
 /**
  * Takes an SQL migration apart into statements, with PostgreSQL's own parser.
  *
- * `begin` and `commit` around a whole file are dropped, because obs opens the
- * transaction itself. A file the parser rejects is one statement when the server is
- * newer than the parser: then the server has the last word.
+ * In a file that runs in a transaction, `begin` and `commit` are dropped, because all of
+ * it is one transaction; in any other, what stands between them is one statement that
+ * runs in a transaction of its own. A file the parser rejects is one statement when the
+ * server is newer than the parser: then the server has the last word.
  *
  * @param serverVersion `server_version_num`
  * @returns the script, and what is wrong with it; nothing else may be used when problems are not empty.
@@ -39,110 +57,118 @@ export async function parseScript(
   script: Script,
   serverVersion: number,
 ): Promise<{ readonly parsed: ParsedScript; readonly problems: readonly Problem[] }> {
-  const { loadModule, parseSync } = await import('libpg-query')
-  await loadModule()
-  try {
-    const trees = isBlank(script.text) ? [] : (parseSync(script.text).stmts ?? [])
-    return judge(script, withoutOuterTransaction(place(script.text, trees as readonly RawStatement[])))
-  } catch (error) {
-    if (Math.floor(serverVersion / 10000) > parserMajor) return judge(script, [whole(script.text)])
-    return { parsed: { statements: [], transactional: true }, problems: [syntaxProblem(script, error)] }
+  await loadParser()
+  const { text } = script
+  const { stretches, complaints, mistake } = takeApart(text)
+  if (mistake && complaints.length === 0 && Math.floor(serverVersion / 10000) > parserMajor) {
+    return judge(script, [{ sql: text, index: 0, tree: undefined }], textChecksum(text), [])
   }
+  if (mistake) return judge(script, [], '', [...complaints, mistake])
+  const placed = stretches.flatMap(place)
+  const checksum = tokenChecksum(text, placed)
+  return judge(
+    script,
+    placed.map(({ statement }) => statement),
+    checksum,
+    complaints,
+  )
 }
 
-interface RawStatement {
-  readonly stmt: Node
-  readonly stmt_location?: number
-  readonly stmt_len?: number
+function judge(
+  script: Script,
+  all: readonly Statement[],
+  checksum: string,
+  found: readonly Complaint[],
+): { readonly parsed: ParsedScript; readonly problems: readonly Problem[] } {
+  const { parts, complaints } = findBlocks(all)
+  const transactional = !script.directives.noTransaction && !isForcedOut(parts)
+  const statements = transactional
+    ? statementsOf(parts)
+    : parts.map((part) => (isBlock(part) ? asOne(part, script) : part))
+  const problems = [...found, ...complaints, ...parts.flatMap((part) => complaintsAbout(part, transactional))]
+    .sort((a, b) => a.index - b.index)
+    .map(({ index, message }) => ({ message, location: locate(script.file, script.text, index) }))
+  return { parsed: { statements, transactional, checksum }, problems }
 }
 
-/** The parser counts in bytes of UTF-8; JavaScript counts in UTF-16 units. */
-function place(text: string, trees: readonly RawStatement[]): readonly Statement[] {
-  const bytes = Buffer.from(text)
-  let byte = 0
-  let index = 0
-  return trees.map(({ stmt, stmt_location: start = 0, stmt_len: length }) => {
-    index += bytes.toString('utf8', byte, start).length
-    const raw = bytes.toString('utf8', start, length === undefined ? undefined : start + length)
-    byte = start
-    const skipped = leadingBlanks(raw)
-    return { sql: raw.slice(skipped).trimEnd(), index: index + skipped, tree: stmt }
-  })
+/** True when there is something to run that refuses a transaction, and nothing that could use one. */
+function isForcedOut(parts: readonly Part[]): boolean {
+  if (parts.some(isBlock)) return false
+  const statements = statementsOf(parts)
+  const loners = statements.filter(({ tree }) => refusesTransaction(tree))
+  return loners.length > 0 && statements.every(({ tree }) => refusesTransaction(tree) || isSetting(tree))
 }
 
-/** How many characters of white space, comments and stray semicolons come before the statement itself. */
-function leadingBlanks(sql: string): number {
-  let index = 0
-  for (;;) {
-    const blank = /^(?:[\s;]+|--[^\n]*)/.exec(sql.slice(index))?.[0].length ?? blockComment(sql, index)
-    if (blank === 0) return index
-    index += blank
-  }
+/** True for `set` and `reset`, which act on the session. */
+export function isSetting(tree: Node | undefined): boolean {
+  return tree?.['VariableSetStmt'] !== undefined
 }
 
-/** Length of the block comment at `start`, 0 when there is none; PostgreSQL nests them. */
-function blockComment(sql: string, start: number): number {
-  if (!sql.startsWith('/*', start)) return 0
-  const marks = /\/\*|\*\//g
-  marks.lastIndex = start
-  let depth = 0
-  for (let mark = marks.exec(sql); mark; mark = marks.exec(sql)) {
-    depth += mark[0] === '/*' ? 1 : -1
-    if (depth === 0) return marks.lastIndex - start
-  }
-  return sql.length - start
+function asOne({ begin, statements, commit }: TransactionBlock, { text }: Script): Statement {
+  const sql = text.slice(begin.index, commit.index + commit.sql.length)
+  return { sql, index: begin.index, tree: undefined, block: statements }
 }
 
-function isBlank(text: string): boolean {
-  return leadingBlanks(text) >= text.length
+function complaintsAbout(part: Part, transactional: boolean): readonly Complaint[] {
+  if (isBlock(part)) return part.statements.flatMap((statement) => complaints(statement, true))
+  return complaints(part, transactional)
 }
 
-function whole(text: string): Statement {
-  return { sql: text, index: 0, tree: undefined }
-}
-
-function withoutOuterTransaction(statements: readonly Statement[]): readonly Statement[] {
-  const first = transactionKind(statements[0])
-  const last = transactionKind(statements.at(-1))
-  const opens = first === 'TRANS_STMT_BEGIN' || first === 'TRANS_STMT_START'
-  return opens && last === 'TRANS_STMT_COMMIT' ? statements.slice(1, -1) : statements
-}
-
-function judge(script: Script, statements: readonly Statement[]) {
-  const loners = statements.filter((statement) => refusesTransaction(statement.tree))
-  const transactional = !script.directives.noTransaction && !(statements.length === 1 && loners.length === 1)
-  const problems = statements
-    .flatMap((statement) => complaints(statement, transactional))
-    .map(({ index, message }) => ({
-      message,
-      location: locate(script.file, script.text, index),
-    }))
-  return { parsed: { statements, transactional }, problems }
-}
-
-function complaints(statement: Statement, transactional: boolean): readonly { index: number; message: string }[] {
+function complaints(statement: Statement, inTransaction: boolean): readonly Complaint[] {
   const { index, tree } = statement
-  const kind = transactionKind(statement)
-  if (kind && !savepoints.has(kind)) {
-    return [{ index, message: 'obs opens and ends the transaction itself; take begin, commit and rollback out' }]
-  }
-  if (transactional && refusesTransaction(tree)) {
-    const message =
-      'this cannot run in a transaction; put it into a migration of its own, or begin the file with -- obs: no-transaction'
-    return [{ index, message }]
-  }
-  const copy = tree?.['CopyStmt'] as Node | undefined
-  if (copy?.['is_from'] && !copy['filename']) {
-    return [{ index, message: 'copy from stdin needs a client that sends the rows; write insert statements instead' }]
-  }
-  return []
+  const messages = [
+    inTransaction && refusesTransaction(tree) ? aboutTransaction : undefined,
+    !inTransaction && isSavepoint(statement) ? 'a savepoint needs a begin above it and a commit below it' : undefined,
+    aboutCopy(statement),
+    aboutSession(tree),
+  ]
+  return messages.flatMap((message) => (message ? [{ index, message }] : []))
 }
 
-const savepoints = new Set(['TRANS_STMT_SAVEPOINT', 'TRANS_STMT_RELEASE', 'TRANS_STMT_ROLLBACK_TO'])
+const aboutTransaction =
+  'this cannot run in a transaction; put it into a migration of its own, or begin the file with -- obs: no-transaction'
 
-function transactionKind(statement: Statement | undefined): string | undefined {
-  const transaction = statement?.tree?.['TransactionStmt'] as Node | undefined
-  return transaction?.['kind'] as string | undefined
+function aboutCopy({ tree, rows }: Statement): string | undefined {
+  const copy = tree?.['CopyStmt'] as Node | undefined
+  if (!copy || copy['filename'] !== undefined) return undefined
+  if (!readsStdin(tree)) return 'copy … to stdout has nobody to read it; take it out'
+  if (!rows) return 'no rows follow this copy … from stdin; they go below it, up to a line with \\. and nothing else'
+  return hasBinaryFormat(copy)
+    ? 'copy … from stdin takes its rows from this file, so they have to be text or csv'
+    : undefined
+}
+
+function hasBinaryFormat(copy: Node): boolean {
+  return JSON.stringify(copy['options'] ?? []).includes('"defname":"format","arg":{"String":{"sval":"binary"}}')
+}
+
+/** What would take from obs the session that it works in. */
+function aboutSession(tree: Node | undefined): string | undefined {
+  const discard = tree?.['DiscardStmt'] as Node | undefined
+  if (discard?.['target'] === 'DISCARD_ALL') return 'discard all would give up the migration lock; take it out'
+  const deallocate = tree?.['DeallocateStmt'] as Node | undefined
+  if (deallocate && deallocate['name'] === undefined)
+    return 'deallocate all would take away what obs has prepared; name the statement'
+  const set = tree?.['VariableSetStmt'] as Node | undefined
+  return set?.['kind'] === 'VAR_SET_VALUE'
+    ? aboutSetting(String(set['name']).toLowerCase(), settingValue(set))
+    : undefined
+}
+
+function aboutSetting(name: string, value: string): string | undefined {
+  if (name === 'client_encoding' && !/^(utf-?8|unicode)$/.test(value)) return 'obs reads and sends UTF-8; take this out'
+  const off = ['off', 'false', 'no', '0'].includes(value)
+  if (name === 'standard_conforming_strings' && off)
+    return "obs reads '\\' in a string as itself; write E'…' where it is an escape, and take this out"
+  return undefined
+}
+
+function settingValue(set: Node): string {
+  const [argument] = (set['args'] ?? []) as readonly {
+    A_Const?: { sval?: { sval?: string }; ival?: { ival?: number } }
+  }[]
+  const constant = argument?.A_Const
+  return (constant?.sval?.sval ?? String(constant?.ival?.ival ?? 0)).toLowerCase()
 }
 
 /**
@@ -152,7 +178,7 @@ function transactionKind(statement: Statement | undefined): string | undefined {
  * some of TimescaleDB's) are left for the server to refuse.
  * https://www.postgresql.org/docs/current/sql-commands.html
  */
-function refusesTransaction(tree: Node | undefined): boolean {
+export function refusesTransaction(tree: Node | undefined): boolean {
   const [kind = '', content] = Object.entries(tree ?? {})[0] ?? []
   const test = refusals[kind]
   return test ? test((content ?? {}) as Node) : false
@@ -177,26 +203,4 @@ const wholeReindex = new Set(['REINDEX_OBJECT_SCHEMA', 'REINDEX_OBJECT_SYSTEM', 
 function hasOption(content: Node, name: string): boolean {
   const options = (content['params'] ?? []) as readonly { DefElem?: { defname?: string } }[]
   return options.some((option) => option.DefElem?.defname === name)
-}
-
-function syntaxProblem(script: Script, error: unknown): Problem {
-  const { message, cursorPosition } = detailsOf(error)
-  const index = characterIndex(script.text, cursorPosition)
-  const command = /^\\[a-z!?]+/i.exec(script.text.slice(index))?.[0]
-  return {
-    message: command ? `${command} is a command of psql, not SQL; obs runs SQL only` : message,
-    location: locate(script.file, script.text, index),
-  }
-}
-
-function detailsOf(error: unknown): { message: string; cursorPosition: number } {
-  const message = error instanceof Error ? error.message : String(error)
-  const details = error instanceof Error && 'sqlDetails' in error ? (error.sqlDetails as Node) : {}
-  const position = details['cursorPosition']
-  return { message, cursorPosition: typeof position === 'number' ? Math.max(0, position) : 0 }
-}
-
-/** The parser reports errors in characters, counted from 0. */
-function characterIndex(text: string, characters: number): number {
-  return [...text.slice(0, characters * 2)].slice(0, characters).join('').length
 }

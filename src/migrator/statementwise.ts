@@ -4,7 +4,8 @@ import { recordEvent } from './history.js'
 import { locate } from './location.js'
 import type { PreservationReceipt } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
-import type { Statement } from './statements.js'
+import { mayChangeSettings, restoreSettings } from './session-settings.js'
+import { isSetting, type Statement } from './statements.js'
 import { StepError } from './step-error.js'
 import { finished, type PreparedStep, type Run, reached, searchPath, statementChecksum, touched } from './step-run.js'
 
@@ -22,10 +23,11 @@ export async function applyStatementwise(
   started: Date,
   context: RunContext,
 ): Promise<PreservationReceipt> {
-  await session.unsafe(`set search_path to ${searchPath(run.schema)}; set lock_timeout to ${run.ddlLockTimeoutMs}`)
+  await session.unsafe(sessionSettings(run))
   const statements = step.parsed?.statements ?? []
   const total = step.script.run ? 1 : statements.length
   refuseOtherBeginning(step, statements)
+  await setAgain(session, step, statements)
   for (let number = step.resumeAt; number <= total; number++) {
     throwIfAborted(context.signal)
     await recordEvent(session, run.facts, reached(run, step, started, 'running', number))
@@ -34,12 +36,24 @@ export async function applyStatementwise(
     else if (statement) await runStatement(session, step.script, statement, number)
     context.progress.advance(number, total, 'statements')
   }
+  if (mayChangeSettings(step)) await restoreSettings(session, sessionSettings(run))
   await atNumber(total + 1, () => runVerify(session, step))
   const untouched = touched(step).length === 0
   const receipt: PreservationReceipt = { mode: untouched ? run.preserve : 'off', tables: [] }
   await session`reset role`
   await recordEvent(session, run.facts, finished(run, step, started, receipt))
   return receipt
+}
+
+function sessionSettings({ schema, ddlLockTimeoutMs }: Run): string {
+  return `set search_path to ${searchPath(schema)}; set lock_timeout to ${ddlLockTimeoutMs}`
+}
+
+/** What the file set before the statement to go on with was lost with the session it was set in. */
+async function setAgain(session: Session, step: PreparedStep, statements: readonly Statement[]): Promise<void> {
+  for (const [i, statement] of statements.slice(0, step.resumeAt - 1).entries()) {
+    if (isSetting(statement.tree)) await runStatement(session, step.script, statement, i + 1)
+  }
 }
 
 /** What ran already has to be what the file still begins with. */

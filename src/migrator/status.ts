@@ -1,10 +1,11 @@
 import type { Database } from '../database/connect.js'
 import type { PlatformName } from '../database/platform.js'
 import type { Pack } from '../packs.js'
+import { findChanges, hasChanged } from './changes.js'
+import type { Change } from './difference.js'
 import { discover } from './discover.js'
 import { currentVersion, foldHistory, presentVersions, readHistory, type VersionRecord } from './history.js'
 import { chooseScript, type Migration } from './migration.js'
-import { hasChanged } from './plan.js'
 
 export type MigrationState = 'applied' | 'pending' | 'dirty' | 'changed' | 'missing'
 
@@ -30,12 +31,15 @@ export interface StatusResult {
   /** The highest version that is applied; 0 when none is. */
   readonly current: number
   readonly migrations: readonly MigrationStatus[]
+  /** How files differ from what was applied. */
+  readonly changes: readonly Change[]
 }
 
 /** Says where a pack stands; reads only. */
 export async function migrationStatus({ sql, platform }: Database, pack: Pack): Promise<StatusResult> {
   const migrations = await discover(pack.migrations)
   const history = foldHistory(await readHistory(sql, pack))
+  const changes = await findChanges(sql, pack, migrations, history)
   const known = new Set(migrations.map((migration) => migration.version))
   const lost = presentVersions(history).filter((record) => !known.has(record.version))
   const rows = [
@@ -47,6 +51,7 @@ export async function migrationStatus({ sql, platform }: Database, pack: Pack): 
     platform: platform.name,
     current: currentVersion(history),
     migrations: rows.sort((a, b) => a.version - b.version),
+    changes,
   }
 }
 

@@ -4,6 +4,7 @@ import { ObsError } from '../errors.js'
 import { type Failure, PreservationError } from './errors.js'
 import { indexOfPosition, locate } from './location.js'
 import type { Script } from './migration.js'
+import { indexOfRow } from './run-copy.js'
 import type { Statement } from './statements.js'
 
 /** A statement, a function or a check did not succeed; carries where. */
@@ -37,7 +38,7 @@ export function hadNoEffect({ sqlState, statement }: Failure): boolean {
 export function failureOf(error: unknown, script: Script, statement: Statement | undefined): Failure {
   if (error instanceof StepError) return error.failure
   const facts = factsOf(error)
-  const index = statement && statement.index + indexOfPosition(statement.sql, facts.position ?? 1)
+  const index = statement && indexOfError(statement, facts)
   const advice = adviceOn(error, facts.code) ?? adviceOnIndex(script, statement)
   return {
     message: messageOf(error, facts.code),
@@ -49,6 +50,10 @@ export function failureOf(error: unknown, script: Script, statement: Statement |
     ...(error instanceof ObsError ? { reason: error.code } : {}),
     ...(error instanceof PreservationError ? { losses: error.losses } : {}),
   }
+}
+
+function indexOfError(statement: Statement, { position, where }: ServerFacts): number {
+  return indexOfRow(statement, where) ?? statement.index + indexOfPosition(statement.sql, position ?? 1)
 }
 
 /** SQLSTATE classes and the codes of the driver and of the socket. */
@@ -88,6 +93,8 @@ interface ServerFacts {
   readonly detail?: string
   readonly hint?: string
   readonly position?: number
+  /** The context: which function, which line of a COPY. */
+  readonly where?: string
 }
 
 /** Nothing when the error is one of obs's own: then it is not the server that speaks. */
@@ -98,5 +105,11 @@ function factsOf(error: unknown): ServerFacts {
     return typeof value === 'string' ? { [key]: value } : {}
   }
   const position = Number(Reflect.get(error, 'position'))
-  return { ...text('code'), ...text('detail'), ...text('hint'), ...(position > 0 ? { position } : {}) }
+  return {
+    ...text('code'),
+    ...text('detail'),
+    ...text('hint'),
+    ...text('where'),
+    ...(position > 0 ? { position } : {}),
+  }
 }

@@ -40,7 +40,10 @@ export function touched({ script, parsed }: PreparedStep) {
 
 /** Tells whether a statement that ran is still the same. */
 export function statementChecksum(statement: Statement | undefined): string {
-  return statement ? createHash('sha256').update(statement.sql).digest('hex').slice(0, 16) : ''
+  if (!statement) return ''
+  const hash = createHash('sha256').update(statement.sql)
+  if (statement.rows) hash.update(statement.rows.text)
+  return hash.digest('hex').slice(0, 16)
 }
 
 /** The row of a step that went through. */
@@ -65,7 +68,7 @@ export function reached(
     version: step.migration.version,
     name: step.migration.name,
     direction: step.direction,
-    checksum: step.script.checksum,
+    checksum: step.parsed?.checksum ?? step.script.checksum,
     variant: step.script.variant,
     state,
     in_transaction: transactional,

@@ -1,7 +1,7 @@
-import { Kysely, sql } from 'kysely'
-import { PostgresJSDialect } from 'kysely-postgres-js'
+import { sql } from 'kysely'
 import type { RunContext } from '../context.js'
-import { type Database, type Session, type Sql, throwIfAborted, withSession } from '../database/connect.js'
+import { type Database, throwIfAborted, withSession } from '../database/connect.js'
+import { kyselyOn } from '../database/kysely-on.js'
 import { codeOf, ObsError } from '../errors.js'
 import { type Envelope, filtersApplied } from './envelope.js'
 import type { KpiFilters } from './filters.js'
@@ -76,14 +76,6 @@ function readOnly<T>(
         return work(db)
       }),
   )
-}
-
-/** Kysely would reserve and release a connection; this one is held already, and given back by who holds it. */
-function kyselyOn(session: Session): Kysely<unknown> {
-  const unsafe: Session['unsafe'] = (text, values) => session.unsafe(text, values)
-  const held = { unsafe, release: () => undefined }
-  const pool = { reserve: async () => held } as unknown as Sql
-  return new Kysely<unknown>({ dialect: new PostgresJSDialect({ postgres: async () => pool }) })
 }
 
 /** SQLSTATE 57014 is query_canceled, which is what statement_timeout ends in. */

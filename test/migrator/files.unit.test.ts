@@ -1,7 +1,7 @@
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { checksum } from '../../src/migrator/checksum.js'
+import { textChecksum } from '../../src/migrator/checksum.js'
 import { nextVersion } from '../../src/migrator/create.js'
 import { parseDirectives } from '../../src/migrator/directives.js'
 import { discover, parseName } from '../../src/migrator/discover.js'
@@ -83,16 +83,16 @@ describe('a folder', () => {
   })
 })
 
-describe('a checksum', () => {
+describe('the checksum of a text', () => {
   it('does not depend on line endings, a byte order mark or spaces at the end of a line', () => {
-    const plain = checksum('select 1;\nselect 2;\n')
+    const plain = textChecksum('select 1;\nselect 2;\n')
     for (const same of ['select 1;\r\nselect 2;', '\uFEFFselect 1; \nselect 2;\t\n\n', 'select 1;\rselect 2;']) {
-      expect(checksum(same)).toBe(plain)
+      expect(textChecksum(same)).toBe(plain)
     }
   })
 
   it('depends on everything else', () => {
-    const all = ['select 1;', 'select  1;', 'select 2;', 'select 1;\n\nselect 1;', ' select 1;'].map(checksum)
+    const all = ['select 1;', 'select  1;', 'select 2;', 'select 1;\n\nselect 1;', ' select 1;'].map(textChecksum)
     expect(new Set(all).size).toBe(all.length)
   })
 })

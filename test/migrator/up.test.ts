@@ -68,7 +68,7 @@ describe('a run that succeeds', () => {
       in_transaction: true,
       error: null,
     })
-    expect(row?.['checksum']).toMatch(/^[0-9a-f]{64}$/)
+    expect(row?.['checksum']).toMatch(/^tokens:[0-9a-f]{64} text:[0-9a-f]{64}$/)
     expect(row?.['who']).toContain(`as ${db.address.user}`)
     expect(row?.['host']).not.toBe('')
     expect(row?.['finished_at'].getTime()).toBeGreaterThanOrEqual(row?.['started_at'].getTime())
@@ -346,7 +346,7 @@ describe('files that cannot be used', () => {
         { message: expect.stringContaining('\\echo'), location: { line: 2, column: 1 } },
         { message: expect.stringContaining('transaction itself'), location: { line: 2, column: 1 } },
         { message: expect.stringContaining('no-transaction'), location: { line: 2, column: 1 } },
-        { message: expect.stringContaining('copy from stdin') },
+        { message: expect.stringContaining('copy … from stdin') },
         { message: expect.stringContaining('no_such_extension') },
       ],
     })
