@@ -3,9 +3,10 @@ import { type Session, throwIfAborted, withTransaction } from '../database/conne
 import type { PlatformName } from '../database/platform.js'
 import { ObsError } from '../errors.js'
 import type { Pack } from '../packs.js'
+import { checksumOf } from './checksum.js'
 import { MigrationFilesError } from './errors.js'
 import { ensureHistory, type HistoryEvent, type HistoryState, presentVersions, recordEvent } from './history.js'
-import { chooseScript, type Migration } from './migration.js'
+import { chooseScript, type Migration, type Script } from './migration.js'
 import { factsAbout } from './run.js'
 
 /** A migration that is applied already, though obs did not apply it. */
@@ -52,28 +53,36 @@ export function refuseHistory(pack: Pack, history: HistoryState): void {
  *
  * @throws MigrationFilesError when one has no form for the platform.
  */
-export function adoptionEvents(
+export async function adoptionEvents(
   adopted: readonly Adopted[],
   platform: PlatformName,
   remark: string,
-): readonly HistoryEvent[] {
+): Promise<readonly HistoryEvent[]> {
   const without = adopted.filter(({ migration }) => chooseScript(migration.up, platform) === undefined)
   if (without.length > 0) {
     throw new MigrationFilesError(
       without.map(({ migration: { id } }) => ({ message: `${id} has no form for ${platform}` })),
     )
   }
-  return adopted.flatMap((one) => eventOf(one, platform, remark))
+  const events: HistoryEvent[] = []
+  for (const one of adopted) {
+    const script = chooseScript(one.migration.up, platform)
+    if (script) events.push(eventOf(one, script, await checksumOf(script), remark))
+  }
+  return events
 }
 
-function eventOf({ migration, appliedAt, durationMs }: Adopted, platform: PlatformName, remark: string) {
-  const script = chooseScript(migration.up, platform)
-  if (!script) return []
+function eventOf(
+  { migration, appliedAt, durationMs }: Adopted,
+  script: Script,
+  checksum: string,
+  remark: string,
+): HistoryEvent {
   return {
     version: migration.version,
     name: migration.name,
     direction: 'up',
-    checksum: script.checksum,
+    checksum,
     variant: script.variant,
     state: 'applied',
     in_transaction: true,
@@ -86,7 +95,7 @@ function eventOf({ migration, appliedAt, durationMs }: Adopted, platform: Platfo
     receipt: null,
     script: script.text,
     remark,
-  } satisfies HistoryEvent
+  }
 }
 
 /** Writes the rows in one transaction: all of them, or none. The caller holds the migration lock. */

@@ -83,6 +83,6 @@ async function decide(database: Database, pack: Pack, wish: TableWish): Promise<
       pending: open.filter((migration) => migration.version > newest),
       leftOut: foreign.leftOut,
     },
-    events: adoptionEvents(imported, platform, `imported from ${tool.name}`),
+    events: await adoptionEvents(imported, platform, `imported from ${tool.name}`),
   }
 }

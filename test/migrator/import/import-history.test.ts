@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { quietContext } from '../../../src/context.js'
 import { readCatalog } from '../../../src/database/catalog.js'
 import { withDatabase } from '../../../src/database/connect.js'
-import { checksum } from '../../../src/migrator/checksum.js'
+import { textChecksum } from '../../../src/migrator/checksum.js'
 import { type ImportOptions, type ImportResult, importHistory } from '../../../src/migrator/import/import-history.js'
 import { withMigrationLock } from '../../../src/migrator/lock.js'
 import { migrationStatus } from '../../../src/migrator/status.js'
@@ -318,6 +318,7 @@ describe('the history of obs', () => {
     const row = { direction: 'up', variant: null, state: 'applied', receipt: null, backup_id: null, error: null }
     const remark = 'imported from dbmate'
     const texts = ['create table pet (id int);\n', 'create table toy (id int);\n'] as const
+    const checksum = (text: string) => expect.stringMatching(new RegExp(`^tokens:\\w{64} text:${textChecksum(text)}$`))
     expect(await history(columns)).toEqual([
       { ...row, version: 1, name: 'pet', checksum: checksum(texts[0]), script: texts[0], remark },
       { ...row, version: 2, name: 'toy', checksum: checksum(texts[1]), script: texts[1], remark },
