@@ -3,6 +3,7 @@ import { type Session, throwIfAborted, withTransaction } from '../database/conne
 import { quoteLiteral } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import { recordEvent } from './history.js'
+import { withLockRetry } from './lock-wait.js'
 import type { Direction } from './migration.js'
 import { comparePreserved, type PreservationReceipt, takeSnapshots } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
@@ -35,7 +36,9 @@ export async function applyStep(session: Session, run: Run, step: PreparedStep, 
   const transactional = isTransactional(step)
   try {
     const receipt = transactional
-      ? await applyInTransaction(session, run, step, started, context)
+      ? await withLockRetry(run.locks, step.migration.id, context, () =>
+          applyInTransaction(session, run, step, started, context),
+        )
       : await applyStatementwise(session, run, step, started, context)
     const { version, name, id } = step.migration
     return { version, name, id, direction: step.direction, durationMs: Date.now() - started.getTime(), receipt }

@@ -112,11 +112,11 @@ export class DirtyHistoryError extends ObsError {
     readonly statement: number,
   ) {
     super(
-      `migration ${migration} (${direction}) stopped in statement ${statement}, and whether that statement took effect is not known`,
+      `migration ${migration} (${direction}) stopped in statement ${statement}, and the catalog cannot tell whether that statement took effect`,
       {
         code: 'history_dirty',
         exitCode: exitCodes.dirty,
-        hint: `Look whether statement ${statement} took effect, then run obs migrate repair ${version} --resume-at ${statement} if it did not, or --resume-at ${statement + 1} if it did; nothing was changed by this run.`,
+        hint: `Run obs migrate repair ${version}: it shows the statement, what the catalog says about it, and the ways out; nothing was changed by this run.`,
         details: { migration, version, direction, statement },
       },
     )
@@ -156,6 +156,36 @@ export interface Failure {
   readonly statement?: number
   /** What a person can do about it, when more is known than "mend the file". */
   readonly advice?: string
+  /** What of the statement was left and has been cleared away: an invalid index. */
+  readonly cleared?: readonly string[]
+  /** Who held the lock that was not to be had, how often it was tried, and for how long. */
+  readonly blockers?: readonly Blocker[]
+  readonly attempts?: number
+  readonly waitedMs?: number
+}
+
+/** A session that holds a lock somebody waits for; its query is left out, because there is data in it. */
+export interface Blocker {
+  readonly pid: number
+  readonly application: string
+  readonly user: string
+  /** As pg_stat_activity says: `active`, `idle in transaction`, …; empty when the role may not see it. */
+  readonly state: string
+  /** The table or index, null when the wait is for the whole transaction of the other session. */
+  readonly relation: string | null
+  /** How long its transaction has lasted; undefined when the role may not see it. */
+  readonly seconds: number | undefined
+}
+
+/** `pid 4711 (psql of bob, idle in transaction for 42 s) on public.pet`. */
+export function describeBlockers(blockers: readonly Blocker[]): string {
+  return list(blockers.map(describeBlocker))
+}
+
+function describeBlocker({ pid, application, user, state, relation, seconds }: Blocker): string {
+  const who = `${application || 'a session'} of ${user || 'another role'}`
+  const doing = state === '' ? '' : `, ${state}${seconds === undefined ? '' : ` for ${seconds} s`}`
+  return `pid ${pid} (${who}${doing})${relation === null ? '' : ` on ${relation}`}`
 }
 
 /** The facts of a run that ended early. */
@@ -210,10 +240,18 @@ function failureText(state: RunState, failure: Failure): string {
     location && indent(location.snippet),
     failure.detail && `detail: ${failure.detail}`,
     failure.serverHint && `the server suggests: ${failure.serverHint}`,
+    failure.blockers && blockedText(failure),
+    ...(failure.cleared ?? []).map((what) => `cleared away: ${what}`),
     state.done.length > 0 && `${state.direction === 'up' ? 'applied' : 'reverted'} before it: ${list(state.done)}`,
     state.now,
   ]
   return lines.filter(Boolean).join('\n')
+}
+
+function blockedText({ blockers = [], attempts = 1, waitedMs = 0 }: Failure): string {
+  const who = blockers.length > 0 ? describeBlockers(blockers) : 'a session that was gone when obs looked'
+  const tries = attempts === 1 ? 'tried once' : `tried ${attempts} times in ${Math.round(waitedMs / 1000)} s`
+  return `blocked by ${who}; ${tries}`
 }
 
 function failureHint({ migration, direction }: RunState, { location, advice }: Failure): string {

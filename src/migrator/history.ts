@@ -9,8 +9,10 @@ import type { Direction } from './migration.js'
 /**
  * What became of one attempt.
  *
- * `running` is written only outside transactions, before each statement, so that a
- * killed run leaves behind which statement it was in. `settled` is written by repair.
+ * `running` is written only by migrations that are not one transaction. Without
+ * `finished_at` the statement is about to begin, so that a killed run leaves behind which
+ * one it was in; with it the statement is over and took effect. `settled` is written when
+ * somebody, or the catalog, said where such a migration stands.
  */
 export type EventState = 'running' | 'applied' | 'failed' | 'settled'
 
@@ -60,6 +62,15 @@ export interface VersionRecord {
   readonly doneStatements: readonly string[]
   /** Place in the history of what brought it here: of two that are applied, the higher was applied later. */
   readonly order: number
+  /** The statement that broke off, as it was, and what the catalog said before it began; when the history knows. */
+  readonly interrupted: Interrupted | undefined
+  /** The backup that was made before the run, if any. */
+  readonly backupId: string | null
+}
+
+export interface Interrupted {
+  readonly sql: string
+  readonly before: unknown
 }
 
 export type HistoryState = ReadonlyMap<number, VersionRecord>
@@ -209,29 +220,43 @@ export function foldHistory(events: readonly HistoryEvent[]): HistoryState {
 function fold(event: HistoryEvent, order: number, before: VersionRecord | undefined): VersionRecord | undefined {
   if (event.state === 'failed' && event.in_transaction) return before
   const { version, name, direction, checksum, variant } = event
-  const base = { version, name, direction, checksum, variant, order, ...nothingLeft }
+  const base = { version, name, direction, checksum, variant, order, backupId: event.backup_id, ...nothingLeft }
   if (event.state === 'applied') {
     const up = direction === 'up'
     const appliedAt = up ? event.finished_at : null
     return { ...base, state: up ? 'applied' : 'reverted', appliedAt, durationMs: up ? event.duration_ms : null }
   }
+  const ended = event.state === 'running' && event.finished_at !== null
+  const unknown = event.state === 'running' && !ended
+  const { done, running, before: seen } = parseReceipt(event.receipt)
   return {
     ...base,
-    state: event.state === 'running' ? 'unknown' : 'stopped',
+    state: unknown ? 'unknown' : 'stopped',
     appliedAt: before?.appliedAt ?? null,
     durationMs: before?.durationMs ?? null,
-    statement: event.statement ?? 1,
-    doneStatements: doneStatements(event.receipt),
+    statement: (event.statement ?? 1) + (ended ? 1 : 0),
+    doneStatements: done,
+    interrupted: unknown && running !== undefined ? { sql: running, before: seen } : leftBy(event, before),
   }
 }
 
-const nothingLeft = { statement: 0, doneStatements: [] }
+/** What a statement left behind that the server reported as failed is not always cleared away at once. */
+function leftBy(event: HistoryEvent, before: VersionRecord | undefined): Interrupted | undefined {
+  return event.state === 'failed' && before?.statement === event.statement ? before.interrupted : undefined
+}
 
-const receiptSchema = z.object({ done: z.array(z.string()) })
+const nothingLeft = { statement: 0, doneStatements: [], interrupted: undefined }
 
-function doneStatements(receipt: unknown): readonly string[] {
+/** What the history keeps about a migration that runs statement by statement. */
+const receiptSchema = z.object({
+  done: z.array(z.string()),
+  running: z.string().optional(),
+  before: z.unknown().optional(),
+})
+
+function parseReceipt(receipt: unknown): z.infer<typeof receiptSchema> {
   const parsed = receiptSchema.safeParse(receipt)
-  return parsed.success ? parsed.data.done : []
+  return parsed.success ? parsed.data : { done: [] }
 }
 
 /** The versions that are applied now, or halfway, lowest first. */

@@ -20,7 +20,9 @@ import {
   UnfinishedMigrationError,
 } from './errors.js'
 import { currentVersion, ensureHistory, foldHistory, presentVersions, type RunFacts, readHistory } from './history.js'
+import { halfDone } from './investigate.js'
 import { migrationLockHolder, withMigrationLock } from './lock.js'
+import type { LockPolicy } from './lock-wait.js'
 import type { Direction, Migration } from './migration.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
@@ -31,6 +33,7 @@ import {
   type PreservationSummary,
   summarise,
 } from './preservation.js'
+import { settleByCatalog } from './recover.js'
 import { StepError } from './step-error.js'
 import { isTransactional, type PreparedStep } from './step-run.js'
 
@@ -44,8 +47,10 @@ export interface BackupReference {
 export interface RunOptions {
   /** How long to wait for another run; 60 s by default. */
   readonly lockTimeoutMs?: number
-  /** How long a statement may wait for a lock on a table; 10 s by default. */
+  /** How long one attempt may wait for a lock on a table, while others queue behind it; 2 s by default, 0 for ever. */
   readonly ddlLockTimeoutMs?: number
+  /** How long to go on with new attempts; a minute by default. */
+  readonly ddlRetryForMs?: number
   /** How to prove that nothing was lost; by default it depends on the amount of data. */
   readonly preserve?: PreservationMode
   /** Makes a backup; called once, before the first migration, when the database holds data. */
@@ -102,7 +107,8 @@ export async function runMigrations(
 
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
   return withMigrationLock(database.sql, lock, context, async (session) => {
-    const current = await prepareSteps(database, plan(await readSituation(database, pack, migrations)), steps)
+    const situation = await settledSituation(session, { database, pack, options }, migrations, context)
+    const current = await prepareSteps(database, plan(situation), steps)
     if (options.confirmed) refuseOther(options.confirmed, current)
     if (current.length === 0) return { ...nothing, durationMs: elapsed() }
     const outcome = await runLocked(session, { database, pack, steps: current, options }, context)
@@ -112,7 +118,8 @@ export async function runMigrations(
 
 /**
  * The plan as it looks before the lock is taken, or undefined when a migration is half
- * done because another run is in the middle of it: only the lock can tell.
+ * done: another run may be in the middle of it, which only the lock can tell, and what
+ * broke off can be settled under the lock alone.
  *
  * @throws LockTimeoutError in that case when it is a dry run, which takes no lock.
  */
@@ -124,17 +131,46 @@ async function planUnlocked(
   { dryRun }: RunOptions,
 ): Promise<readonly PreparedStep[] | undefined> {
   try {
-    return await prepareSteps(database, plan(await readSituation(database, pack, migrations)))
+    const situation = await readSituation(database, pack, migrations)
+    if (dryRun && halfDone(situation).length > 0) await refuseBusy(database, pack)
+    return await prepareSteps(database, plan(situation))
   } catch (error) {
-    const halfDone = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
-    const holder = halfDone && (await migrationLockHolder(database.sql, pack.schema))
-    if (!holder) throw error
-    if (dryRun) throw new LockTimeoutError(holder, 0)
-    return undefined
+    const unfinished = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
+    const holder = unfinished && (await migrationLockHolder(database.sql, pack.schema))
+    if (holder || (error instanceof DirtyHistoryError && !dryRun)) return undefined
+    throw error
   }
 }
 
 const nothingRan = { mode: 'hashes', because: 'nothing was run' } as const
+
+/** What is half done because another run is at it is not for a dry run to judge. */
+async function refuseBusy({ sql }: Database, { schema }: Pack): Promise<void> {
+  const holder = await migrationLockHolder(sql, schema)
+  if (holder) throw new LockTimeoutError(holder, 0)
+}
+
+/** The situation once everything is settled that the catalog can tell. */
+async function settledSituation(
+  session: Session,
+  { database, pack, options }: Omit<Work, 'steps'>,
+  migrations: readonly Migration[],
+  context: RunContext,
+): Promise<Situation> {
+  const situation = await readSituation(database, pack, migrations)
+  if (halfDone(situation).length === 0) return situation
+  const facts = await factsAbout(session, pack)
+  const recovery = { database, pack, facts, locks: await lockPolicy(session, database, options) }
+  const settled = await settleByCatalog(session, recovery, situation, context)
+  return settled ? readSituation(database, pack, migrations) : situation
+}
+
+/** How patient this run is about tables that others use. */
+export async function lockPolicy(session: Session, { sql }: Database, options: RunOptions): Promise<LockPolicy> {
+  const [row] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
+  const { ddlLockTimeoutMs = 2_000, ddlRetryForMs = 60_000 } = options
+  return { sql, pid: row?.pid ?? 0, attemptMs: ddlLockTimeoutMs, retryForMs: ddlRetryForMs }
+}
 
 /**
  * Reads the history, and the files unless they were read already: all that a plan is made from.
@@ -193,7 +229,7 @@ async function runLocked(
   work: Work,
   context: RunContext,
 ): Promise<Omit<RunResult, 'planned' | 'durationMs'>> {
-  const { pack, steps, options } = work
+  const { database, pack, steps, options } = work
   const existing = new Set((await listTables(session, pack.schema)).map((table) => table.name))
   const rows = options.preserve ? 0 : await estimateRows(session, pack.schema)
   const preservation = choosePreservation(options.preserve, rows)
@@ -202,12 +238,14 @@ async function runLocked(
   await ensureHistory(session, pack)
   await ensureSchema(session, pack.schema)
   const facts = await factsAbout(session, pack)
+  const locks = await lockPolicy(session, database, options)
   const run = {
     schema: pack.schema,
     facts,
     preserve: preservation.mode,
     backupId: backup?.id ?? null,
-    ddlLockTimeoutMs: options.ddlLockTimeoutMs ?? 10_000,
+    ddlLockTimeoutMs: locks.attemptMs,
+    locks,
   }
   const done: Applied[] = []
   for (const step of steps) {
@@ -291,7 +329,7 @@ async function whereNow({ database, pack }: Work, step: PreparedStep, error: unk
     if (half?.state === 'stopped')
       return `${at}; ${step.migration.id} stopped before statement ${half.statement} and goes on there`
     if (half)
-      return `${at}; ${step.migration.id} broke off in statement ${half.statement}, and whether that took effect is not known`
+      return `${at}; ${step.migration.id} broke off in statement ${half.statement}; the next run asks the catalog whether that took effect`
     const succeeded = record?.state === (step.direction === 'up' ? 'applied' : 'reverted')
     if (succeeded && isSame(step.script, record.checksum))
       return `${at}; ${step.migration.id} was committed before the run ended`

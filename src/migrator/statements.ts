@@ -74,6 +74,17 @@ export async function parseScript(
   )
 }
 
+/** One statement on its own, as the history keeps it; without a tree when the parser does not know it. */
+export async function parseStatement(sql: string): Promise<Statement> {
+  const { parseSync } = await loadParser()
+  try {
+    const [first] = (parseSync(sql).stmts ?? []) as readonly { readonly stmt?: Node }[]
+    return { sql, index: 0, tree: first?.stmt }
+  } catch {
+    return { sql, index: 0, tree: undefined }
+  }
+}
+
 function judge(
   script: Script,
   all: readonly Statement[],

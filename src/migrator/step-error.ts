@@ -1,5 +1,3 @@
-import { basename } from 'node:path'
-import { quoteIdentifier } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import { type Failure, PreservationError } from './errors.js'
 import { indexOfPosition, locate } from './location.js'
@@ -39,7 +37,7 @@ export function failureOf(error: unknown, script: Script, statement: Statement |
   if (error instanceof StepError) return error.failure
   const facts = factsOf(error)
   const index = statement && indexOfError(statement, facts)
-  const advice = adviceOn(error, facts.code) ?? adviceOnIndex(script, statement)
+  const advice = adviceOn(error, facts.code)
   return {
     message: messageOf(error, facts.code),
     ...(index === undefined ? {} : { location: locate(script.file, script.text, index) }),
@@ -72,20 +70,11 @@ function adviceOn(error: unknown, code: string | undefined): string | undefined 
   if (code === '25001')
     return 'Begin the file with -- obs: no-transaction, because the server refuses this statement in a transaction.'
   if (code === '55P03')
-    return 'Run it again when the sessions that use the table are done, or wait longer with --ddl-lock-timeout.'
+    return 'Run it again when the sessions that use the table are done, or go on trying for longer with --ddl-retry-for.'
   if (code !== undefined && connectionLost.test(code))
     return 'Check the server, then run obs migrate status to see where the database stands.'
   if (code === '42501') return 'Grant the right to the role, or connect as one that has it, and run the command again.'
   return undefined
-}
-
-/** https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY */
-function adviceOnIndex({ file }: Script, statement: Statement | undefined): string | undefined {
-  const index = statement?.tree?.['IndexStmt'] as { concurrent?: boolean; idxname?: string } | undefined
-  if (!index?.concurrent) return undefined
-  const name =
-    index.idxname === undefined ? 'it' : `it (drop index concurrently if exists ${quoteIdentifier(index.idxname)})`
-  return `Look whether an invalid index was left behind and drop ${name}, mend ${basename(file)}, and run the command again.`
 }
 
 interface ServerFacts {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { quoteIdentifier } from '../database/quote.js'
 import type { HistoryEvent, RunFacts } from './history.js'
+import type { LockPolicy } from './lock-wait.js'
 import type { Step } from './plan.js'
 import type { PreservationMode, PreservationReceipt } from './preservation.js'
 import type { ParsedScript, Statement } from './statements.js'
@@ -21,6 +22,7 @@ export interface Run {
   readonly backupId: string | null
   /** Milliseconds that a statement may wait for a lock on a table. */
   readonly ddlLockTimeoutMs: number
+  readonly locks: LockPolicy
 }
 
 /** True when the migration and its history row are one transaction. */

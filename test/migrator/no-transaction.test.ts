@@ -22,8 +22,8 @@ async function tables({ sql }: Database): Promise<string[]> {
   return rows.map((row) => row.name)
 }
 
-/** Kills its own connection once, as long as the table `mine` exists. */
-const mine = `select pg_terminate_backend(pg_backend_pid()) where to_regclass('public.mine') is not null;`
+/** Kills its own connection as long as the table `mine` exists; refuses a transaction, because it commits. */
+const mine = `do $$ begin commit; perform pg_terminate_backend(pg_backend_pid()) where to_regclass('public.mine') is not null; end $$;`
 
 it('runs what cannot run in a transaction, statement by statement', async () => {
   const db = await testDatabase()
@@ -36,16 +36,21 @@ it('runs what cannot run in a transaction, statement by statement', async () => 
   await migrateUp(db, pack, {}, context)
   expect(await tables(db)).toEqual(['more', 'pet'])
   expect(await states(db, pack)).toEqual(['1 applied', '2 applied', '3 applied'])
-  const rows =
-    await db.sql`select concat_ws(' ', version, state, statement) as line from obs.migration_history order by id`
+  const rows = await db.sql`
+    select concat_ws(' ', version, state, statement, case when finished_at is not null then 'ended' end,
+                     case when in_transaction then 'in a transaction' end) as line
+    from obs.migration_history order by id`
   expect(rows.map((row) => row['line'])).toEqual([
-    '1 applied 1',
+    '1 applied 1 ended in a transaction',
     '2 running 1',
-    '2 applied 1',
+    '2 running 1 ended',
+    '2 applied 1 ended',
     '3 running 1',
-    '3 running 2',
+    '3 running 1 ended',
+    '3 running 2 ended in a transaction',
     '3 running 3',
-    '3 applied 3',
+    '3 running 3 ended',
+    '3 applied 3 ended',
   ])
   await addFiles(pack, { '0003_more.down.sql': 'drop table more;' })
   await migrateDown(db, pack, { target: { to: 1 } }, context)
@@ -178,19 +183,35 @@ it('takes the file as it is now for applied, when a down that broke off was fini
   expect((await migrateUp(db, pack, {}, context)).applied).toEqual([])
 })
 
-it('names the invalid index that a failed create index concurrently leaves behind', async () => {
+it('drops the invalid index that a failed create index concurrently leaves behind', async () => {
   const db = await testDatabase()
   await db.sql`create table pet as select 1 as id from generate_series(1, 2)`
   const pack = await testPack({ '0001_x.up.sql': 'create unique index concurrently idx_pet_id on pet (id);' })
   const error = await migrateUp(db, pack, {}, context).catch((thrown: unknown) => thrown)
-  expect(error).toMatchObject({ hint: expect.stringContaining('drop index concurrently if exists "idx_pet_id"') })
-  expect(await db.sql`select indisvalid from pg_index where indexrelid = 'idx_pet_id'::regclass`).toEqual([
-    { indisvalid: false },
-  ])
-  await db.sql`drop index idx_pet_id`
+  expect(error).toMatchObject({ failure: { cleared: ['drop index concurrently if exists "public"."idx_pet_id"'] } })
+  expect(await db.sql`select to_regclass('idx_pet_id') as index`).toEqual([{ index: null }])
   await db.sql`delete from pet where ctid = '(0,1)'`
   await migrateUp(db, pack, {}, context)
   expect(await states(db, pack)).toEqual(['1 applied'])
+  expect(await db.sql`select indisvalid from pg_index where indexrelid = 'idx_pet_id'::regclass`).toEqual([
+    { indisvalid: true },
+  ])
+})
+
+it('leaves an invalid index alone that was there before, and says that it is one', async () => {
+  const db = await testDatabase()
+  await db.sql`create table pet as select 1 as id from generate_series(1, 2)`
+  await db.sql.unsafe('create unique index concurrently idx_pet_id on pet (id)').catch(() => undefined)
+  const pack = await testPack({
+    '0001_x.up.sql': 'create unique index concurrently if not exists idx_pet_id on pet (id);',
+  })
+  await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({
+    message: expect.stringContaining('is INVALID, because an earlier build of it broke off'),
+    hint: expect.stringContaining('drop index concurrently "public"."idx_pet_id"'),
+  })
+  expect(await db.sql`select indisvalid from pg_index where indexrelid = 'idx_pet_id'::regclass`).toEqual([
+    { indisvalid: false },
+  ])
 })
 
 it('repairs nothing that is not half done', async () => {

@@ -67,7 +67,7 @@ describe('the plan up', () => {
   })
 
   it('is refused while nobody knows what became of a statement', () => {
-    const running = event(1, { state: 'running', in_transaction: false, statement: 2 })
+    const running = event(1, { state: 'running', in_transaction: false, finished_at: null, statement: 2 })
     expect(() => planUp(situation(three, [running]))).toThrow(/statement 2/)
     const settled = event(1, { state: 'settled', in_transaction: false, statement: 2 })
     expect(planUp(situation(three, [running, settled]))[0]).toMatchObject({ resumeAt: 2 })

@@ -315,7 +315,7 @@ describe('a migration that fails', () => {
     await withSession(db.sql, async (session) => {
       await session`begin`
       await session`select * from pet`
-      const run = migrateUp(db, pack, { ddlLockTimeoutMs: 50 }, context)
+      const run = migrateUp(db, pack, { ddlLockTimeoutMs: 50, ddlRetryForMs: 0 }, context)
       await expect(run).rejects.toMatchObject({ exitCode: 4, failure: { sqlState: '55P03' } })
       await session`rollback`
     })

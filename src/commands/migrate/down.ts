@@ -7,6 +7,7 @@ import { confirmPlan } from './confirm-plan.js'
 import {
   backupOption,
   ddlLockTimeoutOption,
+  ddlRetryForOption,
   lockTimeoutOption,
   parseVersion,
   preserveOption,
@@ -31,6 +32,7 @@ export function migrateDownCommand(): Command {
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())
+    .addOption(ddlRetryForOption())
     .option('--dry-run', 'show what would be reverted and change nothing')
     .addHelpText(
       'after',

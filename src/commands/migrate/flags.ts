@@ -12,6 +12,7 @@ export interface RunFlags {
   readonly preserve?: PreservationMode
   readonly lockTimeout: number
   readonly ddlLockTimeout: number
+  readonly ddlRetryFor: number
   readonly dryRun?: boolean
 }
 
@@ -74,18 +75,28 @@ export function lockTimeoutOption(): Option {
 export function ddlLockTimeoutOption(): Option {
   return new Option(
     '--ddl-lock-timeout <seconds>',
-    'how long a statement may wait for a table that others use; 0: for ever',
+    'how long one attempt may wait for a table that others use, while everybody queues behind it; 0: for ever',
   )
     .argParser(parseSeconds)
-    .default(10_000, '10')
+    .default(2_000, '2')
+}
+
+export function ddlRetryForOption(): Option {
+  return new Option(
+    '--ddl-retry-for <seconds>',
+    'how long to go on trying, with growing pauses, when a table is in use; 0: try once',
+  )
+    .argParser(parseSeconds)
+    .default(60_000, '60')
 }
 
 /** Flags as the engine wants them. */
 export function runOptions(invocation: Invocation<RunFlags>, database: Database) {
-  const { backup, preserve, lockTimeout, ddlLockTimeout, dryRun } = invocation.options
+  const { backup, preserve, lockTimeout, ddlLockTimeout, ddlRetryFor, dryRun } = invocation.options
   return {
     lockTimeoutMs: lockTimeout,
     ddlLockTimeoutMs: ddlLockTimeout,
+    ddlRetryForMs: ddlRetryFor,
     ...(preserve ? { preserve } : {}),
     ...(dryRun ? { dryRun } : {}),
     ...(backup === 'full' ? { backup: () => makeBackup(invocation, database) } : {}),

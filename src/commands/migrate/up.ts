@@ -6,6 +6,7 @@ import { action, type Invocation, withTarget } from '../invocation.js'
 import {
   backupOption,
   ddlLockTimeoutOption,
+  ddlRetryForOption,
   lockTimeoutOption,
   outOfOrderOption,
   parseVersion,
@@ -33,6 +34,7 @@ export function migrateUpCommand(): Command {
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())
+    .addOption(ddlRetryForOption())
     .option('--dry-run', 'show what would be applied and change nothing')
     .addHelpText(
       'after',
