@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import postgres from 'postgres'
-import { renderTable } from '../dist/terminal/table.js'
+import { renderTable } from './table.js'
 
 const { values: flags } = parseArgs({
   options: {

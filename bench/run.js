@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { renderTable } from '../dist/terminal/table.js'
+import { renderTable } from './table.js'
 
 const executable = fileURLToPath(new URL('../bin/obs.js', import.meta.url))
 const recorder = new URL('./record-usage.js', import.meta.url).href

@@ -10,10 +10,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const inRoot = (path) => existsSync(`${root}${path}`)
 
 if (!inRoot('node_modules')) npm('ci', '--ignore-scripts')
-if (inRoot('node_modules/typescript')) {
+if (inRoot('node_modules/rolldown')) {
   npm('run', 'build')
 } else if (!inRoot('dist/cli.js')) {
-  console.error('obs is not built, and the compiler was not installed: run npm ci without --omit=dev once')
+  console.error('obs is not built, and what builds it was not installed: run npm ci without --omit=dev once')
   process.exit(1)
 }
 
