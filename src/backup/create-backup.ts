@@ -80,7 +80,11 @@ export async function createBackup(
   return withDatabase(database.address, context, run, { connections: 3, purpose: 'backup' })
 }
 
-async function decide(database: Database, options: CreateBackupOptions) {
+/** Chooses the engine by what is asked for, installed and able to dump this server. */
+export async function decide(
+  database: Database,
+  options: Pick<CreateBackupOptions, 'engine' | 'pgDump'>,
+): Promise<{ readonly choice: EngineChoice; readonly native: NativeTool | undefined }> {
   const native = options.engine === 'built-in' ? undefined : await findTool('pg_dump', options.pgDump)
   const choice = chooseEngine({
     wanted: options.engine,

@@ -123,12 +123,12 @@ export async function runMigrations(
  *
  * @throws LockTimeoutError in that case when it is a dry run, which takes no lock.
  */
-async function planUnlocked(
+export async function planUnlocked(
   database: Database,
   pack: Pack,
   migrations: readonly Migration[],
   plan: (situation: Situation) => readonly Step[],
-  { dryRun }: RunOptions,
+  { dryRun }: Pick<RunOptions, 'dryRun'>,
 ): Promise<readonly PreparedStep[] | undefined> {
   try {
     const situation = await readSituation(database, pack, migrations)

@@ -11,8 +11,7 @@ export async function confirmPlan(
   invocation: Invocation<RunFlags>,
   plan: () => Promise<{ readonly planned: readonly PlannedMigration[] }>,
 ): Promise<Pick<RunOptions, 'confirmed'>> {
-  const { options, terminal } = invocation
-  if (!terminal.canAsk || options.dryRun) return {}
+  if (!invocation.terminal.canAsk) return {}
   const { planned } = await plan()
   if (!planned.some((one) => one.direction === 'down')) return {}
   await invocation.confirm(question(planned))

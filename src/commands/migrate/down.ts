@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Database } from '../../database/connect.js'
 import type { MigrateDownOptions, MigrateDownResult } from '../../migrator/down.js'
+import type { DownTarget, Situation } from '../../migrator/plan.js'
 import { formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
@@ -16,7 +17,9 @@ import {
   runOptions,
   stepsOption,
 } from './flags.js'
-import { backupLine, migrationsJson, migrationsTable, plannedJson, plannedTable, preservationLines } from './render.js'
+import { farWords } from './plan.js'
+import { answerPreview } from './preview.js'
+import { backupLine, migrationsJson, migrationsTable, preservationLines } from './render.js'
 
 interface DownFlags extends RunFlags {
   readonly to?: number
@@ -48,32 +51,37 @@ the guard. Exit codes as for up.`,
     )
     .action(
       action<DownFlags, []>(async (invocation) => {
-        refuseBoth(invocation.options)
+        const { options } = invocation
+        refuseBoth(options)
+        if (options.dryRun) {
+          const { planDown } = await import('../../migrator/plan.js')
+          const plan = (situation: Situation) => planDown(situation, targetOf(options))
+          return answerPreview(invocation, plan, `obs migrate down${farWords(options)}`, { reverted: [] })
+        }
         const result = await withTarget(invocation, (database) => revert(invocation, database), {
           purpose: 'migrate down',
         })
-        invocation.answer({
-          json: downJson(result, invocation.options.dryRun === true),
-          text: downText(result, invocation),
-        })
+        invocation.answer({ json: downJson(result), text: downText(result, invocation) })
       }),
     )
+}
+
+function targetOf({ to, steps }: DownFlags): DownTarget {
+  return to === undefined ? { steps: steps ?? 1 } : { to }
 }
 
 async function revert(invocation: Invocation<DownFlags>, database: Database): Promise<MigrateDownResult> {
   const { options, settings, context } = invocation
   const { migrateDown } = await import('../../migrator/down.js')
-  const target = options.to === undefined ? { steps: options.steps ?? 1 } : { to: options.to }
-  const wanted: MigrateDownOptions = { ...runOptions(invocation, database), target }
+  const wanted: MigrateDownOptions = { ...runOptions(invocation, database), target: targetOf(options) }
   const run = (more: Partial<MigrateDownOptions>) =>
     migrateDown(database, settings.pack, { ...wanted, ...more }, context)
   return run(await confirmPlan(invocation, () => run({ dryRun: true })))
 }
 
-function downJson({ reverted, planned, backup, preservation, durationMs }: MigrateDownResult, dryRun: boolean) {
+function downJson({ reverted, backup, preservation, durationMs }: MigrateDownResult) {
   return {
     reverted: migrationsJson(reverted),
-    ...(dryRun ? { planned: plannedJson(planned) } : {}),
     backup,
     preservation,
     duration_ms: durationMs,
@@ -81,10 +89,7 @@ function downJson({ reverted, planned, backup, preservation, durationMs }: Migra
 }
 
 function downText(result: MigrateDownResult, { style }: Invocation<DownFlags>): string {
-  const { reverted, planned, backup, preservation, durationMs } = result
-  if (planned.length > 0) {
-    return [plannedTable(planned), '', 'nothing was changed; without --dry-run these are reverted'].join('\n')
-  }
+  const { reverted, backup, preservation, durationMs } = result
   if (reverted.length === 0) return 'nothing to revert'
   return [
     migrationsTable(reverted),

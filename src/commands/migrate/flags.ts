@@ -92,13 +92,12 @@ export function ddlRetryForOption(): Option {
 
 /** Flags as the engine wants them. */
 export function runOptions(invocation: Invocation<RunFlags>, database: Database) {
-  const { backup, preserve, lockTimeout, ddlLockTimeout, ddlRetryFor, dryRun } = invocation.options
+  const { backup, preserve, lockTimeout, ddlLockTimeout, ddlRetryFor } = invocation.options
   return {
     lockTimeoutMs: lockTimeout,
     ddlLockTimeoutMs: ddlLockTimeout,
     ddlRetryForMs: ddlRetryFor,
     ...(preserve ? { preserve } : {}),
-    ...(dryRun ? { dryRun } : {}),
     ...(backup === 'full' ? { backup: () => makeBackup(invocation, database) } : {}),
   }
 }

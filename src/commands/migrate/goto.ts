@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Database } from '../../database/connect.js'
 import type { BothWaysResult } from '../../migrator/both-ways.js'
 import type { MigrateGotoOptions } from '../../migrator/goto.js'
+import type { Situation } from '../../migrator/plan.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
 import {
@@ -14,7 +15,9 @@ import {
   type RunFlags,
   runOptions,
 } from './flags.js'
-import { bothWaysJson, bothWaysText, plannedTable } from './render.js'
+import { farWords } from './plan.js'
+import { answerPreview } from './preview.js'
+import { bothWaysJson, bothWaysText } from './render.js'
 
 interface GotoFlags extends RunFlags {
   readonly allowOutOfOrder?: boolean
@@ -43,28 +46,38 @@ it reverts anything. Exit codes as for up.`,
     )
     .action(
       action<GotoFlags, [number]>(async (invocation, to) => {
+        const { options, style } = invocation
+        if (options.dryRun) {
+          const { planGoto } = await import('../../migrator/plan.js')
+          const plan = (situation: Situation) => planGoto(situation, to, options.allowOutOfOrder)
+          return answerPreview(invocation, plan, `obs migrate goto ${to}${farWords(late(options))}`, {
+            reverted: [],
+            applied: [],
+          })
+        }
         const result = await withTarget(invocation, (database) => go(invocation, database, to), {
           purpose: 'migrate goto',
         })
-        const { options, style } = invocation
-        invocation.answer({ json: bothWaysJson(result, options.dryRun === true), text: textOf(result, to, style) })
+        invocation.answer({ json: bothWaysJson(result), text: textOf(result, to, style) })
       }),
     )
+}
+
+function late({ allowOutOfOrder }: GotoFlags): { readonly allowOutOfOrder?: true } {
+  return allowOutOfOrder ? { allowOutOfOrder } : {}
 }
 
 async function go(invocation: Invocation<GotoFlags>, database: Database, to: number): Promise<BothWaysResult> {
   const { options, settings, context } = invocation
   const { migrateGoto } = await import('../../migrator/goto.js')
-  const late = options.allowOutOfOrder ? { allowOutOfOrder: true } : {}
-  const wanted: MigrateGotoOptions = { ...runOptions(invocation, database), to, ...late }
+  const wanted: MigrateGotoOptions = { ...runOptions(invocation, database), to, ...late(options) }
   const run = (more: Partial<MigrateGotoOptions>) =>
     migrateGoto(database, settings.pack, { ...wanted, ...more }, context)
   return run(await confirmPlan(invocation, () => run({ dryRun: true })))
 }
 
 function textOf(result: BothWaysResult, to: number, style: Invocation<GotoFlags>['style']): string {
-  const { planned, applied, reverted } = result
-  if (planned.length > 0) return [plannedTable(planned), '', 'nothing was changed'].join('\n')
+  const { applied, reverted } = result
   if (applied.length + reverted.length === 0) return `the database is at version ${to} already`
   return bothWaysText(result, style, `at version ${to}`)
 }

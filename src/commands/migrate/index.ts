@@ -3,6 +3,7 @@ import { migrateCreateCommand } from './create.js'
 import { migrateDownCommand } from './down.js'
 import { migrateGotoCommand } from './goto.js'
 import { migrateImportCommand } from './import.js'
+import { migratePlanCommand } from './plan.js'
 import { migrateRedoCommand } from './redo.js'
 import { migrateRepairCommand } from './repair.js'
 import { migrateStatusCommand } from './status.js'
@@ -15,6 +16,7 @@ export function migrateCommand(): Command {
     .addCommand(migrateDownCommand())
     .addCommand(migrateRedoCommand())
     .addCommand(migrateGotoCommand())
+    .addCommand(migratePlanCommand())
     .addCommand(migrateStatusCommand())
     .addCommand(migrateCreateCommand())
     .addCommand(migrateImportCommand())

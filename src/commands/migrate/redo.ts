@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Database } from '../../database/connect.js'
 import type { BothWaysResult } from '../../migrator/both-ways.js'
+import type { Situation } from '../../migrator/plan.js'
 import type { MigrateRedoOptions } from '../../migrator/redo.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
@@ -13,7 +14,8 @@ import {
   type RunFlags,
   runOptions,
 } from './flags.js'
-import { bothWaysJson, bothWaysText, plannedTable } from './render.js'
+import { answerPreview } from './preview.js'
+import { bothWaysJson, bothWaysText } from './render.js'
 
 export function migrateRedoCommand(): Command {
   return new Command('redo')
@@ -36,11 +38,15 @@ applied is applied as it is now. On a terminal it asks first. Exit codes as for 
     )
     .action(
       action<RunFlags, [number | undefined]>(async (invocation, count = 1) => {
+        if (invocation.options.dryRun) {
+          const { planRedo } = await import('../../migrator/plan.js')
+          const plan = (situation: Situation) => planRedo(situation, count)
+          return answerPreview(invocation, plan, `obs migrate redo ${count}`, { reverted: [], applied: [] })
+        }
         const result = await withTarget(invocation, (database) => redo(invocation, database, count), {
           purpose: 'migrate redo',
         })
-        const { options, style } = invocation
-        invocation.answer({ json: bothWaysJson(result, options.dryRun === true), text: textOf(result, style) })
+        invocation.answer({ json: bothWaysJson(result), text: textOf(result, invocation.style) })
       }),
     )
 }
@@ -55,8 +61,7 @@ async function redo(invocation: Invocation<RunFlags>, database: Database, count:
 }
 
 function textOf(result: BothWaysResult, style: Invocation<RunFlags>['style']): string {
-  const { planned, applied } = result
-  if (planned.length > 0) return [plannedTable(planned), '', 'nothing was changed'].join('\n')
+  const { applied } = result
   if (applied.length === 0) return 'nothing is applied, so there is nothing to redo'
   return bothWaysText(result, style, `redid ${applied.length}`)
 }

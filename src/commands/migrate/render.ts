@@ -1,7 +1,7 @@
 import type { Applied } from '../../migrator/apply.js'
 import type { BothWaysResult } from '../../migrator/both-ways.js'
 import type { PreservationSummary } from '../../migrator/preservation.js'
-import type { BackupReference, PlannedMigration } from '../../migrator/run.js'
+import type { BackupReference } from '../../migrator/run.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
@@ -11,19 +11,11 @@ export function migrationsJson(migrations: readonly Applied[]) {
   return migrations.map(({ version, name, durationMs }) => ({ version, name, duration_ms: durationMs }))
 }
 
-export function plannedJson(planned: readonly PlannedMigration[]) {
-  return planned.map(({ version, name, direction, transactional }) => ({ version, name, direction, transactional }))
-}
-
 /** The JSON form of a run that may go both ways. */
-export function bothWaysJson(
-  { reverted, applied, planned, backup, preservation, durationMs }: BothWaysResult,
-  dryRun: boolean,
-) {
+export function bothWaysJson({ reverted, applied, backup, preservation, durationMs }: BothWaysResult) {
   return {
     reverted: migrationsJson(reverted),
     applied: migrationsJson(applied),
-    ...(dryRun ? { planned: plannedJson(planned) } : {}),
     backup,
     preservation,
     duration_ms: durationMs,
@@ -58,18 +50,6 @@ export function migrationsTable(migrations: readonly Applied[]): string {
   return renderTable(
     [{ title: 'version', align: 'right' }, { title: 'name' }, { title: 'took', align: 'right' }],
     migrations.map(({ version, name, durationMs }) => [String(version), name, formatDuration(durationMs)]),
-  )
-}
-
-export function plannedTable(planned: readonly PlannedMigration[]): string {
-  return renderTable(
-    [{ title: 'version', align: 'right' }, { title: 'name' }, { title: 'way' }, { title: 'how' }],
-    planned.map(({ version, name, direction, transactional }) => [
-      String(version),
-      name,
-      direction,
-      transactional ? 'in one transaction' : 'statement by statement',
-    ]),
   )
 }
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { UpTarget } from '../../migrator/plan.js'
+import type { Situation } from '../../migrator/plan.js'
 import type { MigrateUpResult } from '../../migrator/up.js'
 import { formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
@@ -16,7 +16,9 @@ import {
   runOptions,
   stepsOption,
 } from './flags.js'
-import { backupLine, migrationsJson, migrationsTable, plannedJson, plannedTable, preservationLines } from './render.js'
+import { farWords, upTarget } from './plan.js'
+import { answerPreview } from './preview.js'
+import { backupLine, migrationsJson, migrationsTable, preservationLines } from './render.js'
 
 interface UpFlags extends RunFlags {
   readonly to?: number
@@ -53,6 +55,11 @@ be used, 4 another run held the lock, 5 a migration is half done.`,
       action<UpFlags, []>(async (invocation) => {
         const { options, settings, context } = invocation
         refuseBoth(options)
+        if (options.dryRun) {
+          const { planUp } = await import('../../migrator/plan.js')
+          const plan = (situation: Situation) => planUp(situation, upTarget(options))
+          return answerPreview(invocation, plan, `obs migrate up${farWords(options)}`, { applied: [] })
+        }
         const { migrateUp } = await import('../../migrator/up.js')
         const result = await withTarget(
           invocation,
@@ -62,23 +69,14 @@ be used, 4 another run held the lock, 5 a migration is half done.`,
           },
           { purpose: 'migrate up' },
         )
-        invocation.answer({ json: upJson(result, options.dryRun === true), text: upText(result, invocation) })
+        invocation.answer({ json: upJson(result), text: upText(result, invocation) })
       }),
     )
 }
 
-function upTarget({ to, steps, allowOutOfOrder }: UpFlags): UpTarget {
-  return {
-    ...(to === undefined ? {} : { to }),
-    ...(steps === undefined ? {} : { steps }),
-    ...(allowOutOfOrder ? { allowOutOfOrder } : {}),
-  }
-}
-
-function upJson({ applied, planned, backup, preservation, durationMs }: MigrateUpResult, dryRun: boolean) {
+function upJson({ applied, backup, preservation, durationMs }: MigrateUpResult) {
   return {
     applied: migrationsJson(applied),
-    ...(dryRun ? { planned: plannedJson(planned) } : {}),
     backup,
     preservation,
     duration_ms: durationMs,
@@ -86,12 +84,7 @@ function upJson({ applied, planned, backup, preservation, durationMs }: MigrateU
 }
 
 function upText(result: MigrateUpResult, { style, settings, options }: Invocation<UpFlags>): string {
-  const { applied, planned, backup, preservation, durationMs } = result
-  if (planned.length > 0) {
-    return [plannedTable(planned), '', `nothing was changed; ${style.strong('obs migrate up')} applies these`].join(
-      '\n',
-    )
-  }
+  const { applied, backup, preservation, durationMs } = result
   if (applied.length === 0)
     return `${settings.pack.name} is up to date${options.to === undefined ? '' : ` to ${options.to}`}`
   return [

@@ -1,0 +1,116 @@
+import { describeStatement } from '../describe-statement.js'
+import type { LockMode, StatementEffect } from '../effects.js'
+import { locate } from '../location.js'
+import { chooseScript, type Direction, type Script } from '../migration.js'
+import type { Statement } from '../statements.js'
+import { isTransactional, type PreparedStep } from '../step-run.js'
+import type { TableName } from '../touched-tables.js'
+import type { TableBook, TableState } from './table-book.js'
+
+/** One statement of a plan, with what it does to which tables. */
+export interface StatementPreview {
+  /** From 1, as the history counts. */
+  readonly number: number
+  /** Absolute path; line and column as editors count. */
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly kind: string
+  readonly sql: string
+  readonly locks: readonly (TableState & { readonly mode: LockMode })[]
+  readonly rewrites: readonly TableState[]
+  /** Read from end to end while the lock is held, those that are rewritten not repeated. */
+  readonly scans: readonly TableState[]
+  readonly destroys: readonly string[]
+  /** Only running it would tell what it touches. */
+  readonly opaque: boolean
+}
+
+/** One migration of a plan. */
+export interface StepPreview {
+  readonly version: number
+  readonly name: string
+  readonly id: string
+  readonly direction: Direction
+  readonly file: string
+  readonly transactional: boolean
+  /** The statement it begins with; above 1 when an earlier run stopped halfway. */
+  readonly resumeAt: number
+  readonly remark: string | null
+  readonly verify: boolean
+  readonly statements: readonly StatementPreview[]
+  /** What no down can bring back, and that there is no down at all. */
+  readonly cannotBeUndone: readonly string[]
+}
+
+/** Describes one step and takes down in the book what it does to the tables. */
+export function describeStep(step: PreparedStep, book: TableBook, serverVersion: number): StepPreview {
+  const { migration, direction, script, parsed, resumeAt, remark } = step
+  const statements = (parsed?.statements ?? [])
+    .map((statement, i) => ({ statement, number: i + 1 }))
+    .filter(({ number }) => number >= resumeAt)
+    .map((one) => describeOne(script, one, book, serverVersion))
+  const described = script.run ? [functionPreview(script)] : statements
+  return {
+    version: migration.version,
+    name: migration.name,
+    id: migration.id,
+    direction,
+    file: script.file,
+    transactional: isTransactional(step),
+    resumeAt,
+    remark,
+    verify: step.verify !== undefined,
+    statements: described,
+    cannotBeUndone: [...described.flatMap((one) => one.destroys), ...withoutDown(step)],
+  }
+}
+
+function describeOne(
+  script: Script,
+  { statement, number }: { readonly statement: Statement; readonly number: number },
+  book: TableBook,
+  serverVersion: number,
+): StatementPreview {
+  const effect = describeStatement(statement, { serverVersion })
+  const { line, column } = locate(script.file, script.text, statement.index)
+  const preview = {
+    number,
+    file: script.file,
+    line,
+    column,
+    kind: effect.kind,
+    sql: statement.sql,
+    ...tablesOf(effect, book),
+    destroys: effect.destroys,
+    opaque: effect.opaque,
+  }
+  book.follow(statement)
+  return preview
+}
+
+function tablesOf(effect: StatementEffect, book: TableBook) {
+  const find = (name: TableName) => book.find(name)
+  const rewrites = effect.rewrites.map(find)
+  const rewritten = (state: TableState) =>
+    rewrites.some((one) => one.schema === state.schema && one.table === state.table)
+  return {
+    locks: effect.locks.map(({ table, mode }) => ({ ...find(table), mode })),
+    rewrites,
+    scans: effect.scans.map(find).filter((state) => !rewritten(state)),
+  }
+}
+
+function functionPreview({ file, text }: Script): StatementPreview {
+  const { line, column } = locate(file, text, 0)
+  const nothing = { locks: [], rewrites: [], scans: [], destroys: [] }
+  return { number: 1, file, line, column, kind: 'function', sql: '', ...nothing, opaque: true }
+}
+
+function withoutDown({ migration, direction, script }: PreparedStep): readonly string[] {
+  if (direction === 'down') return []
+  const down = chooseScript(migration.down, script.variant)
+  if (!down) return ['there is no down file']
+  const reasons = [script, down].flatMap(({ directives }) => [directives.irreversible, directives.lossy])
+  return [...new Set(reasons.filter((reason) => reason !== undefined))]
+}

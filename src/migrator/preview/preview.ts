@@ -1,0 +1,135 @@
+import type { RunContext } from '../../context.js'
+import { type Database, type Session, throwIfAborted, withSession, withTransaction } from '../../database/connect.js'
+import type { PlatformName } from '../../database/platform.js'
+import { estimateTables } from '../../database/table-rows.js'
+import { holdsData } from '../../database/tables.js'
+import { codeOf, ObsError } from '../../errors.js'
+import type { Pack } from '../../packs.js'
+import { currentVersion, type HistoryState, isApplied, presentVersions } from '../history.js'
+import type { Situation, Step } from '../plan.js'
+import { choosePreservation, type PreservationChoice, type PreservationMode } from '../preservation.js'
+import { planUnlocked, readSituation } from '../run.js'
+import type { PreparedStep } from '../step-run.js'
+import { describeStep, type StepPreview } from './describe-step.js'
+import { TableBook } from './table-book.js'
+
+/** The backup that would be made before the first migration. */
+export interface PlannedBackup {
+  readonly scope: 'database'
+  readonly engine: string
+  /** Why this engine. */
+  readonly reason: string
+  readonly directory: string
+  /** What the tables take on the server; null when somebody has one of them locked. */
+  readonly tableBytes: number | null
+  /** What the backup will take at most, going by other backups; null when that is not known. */
+  readonly estimatedBytes: number | null
+}
+
+export interface PreviewOptions {
+  readonly preserve?: PreservationMode
+  /** Describes the backup; called when the database holds data. Without it none would be made. */
+  readonly backup?: () => Promise<PlannedBackup>
+}
+
+/** What a run would do, in order. */
+export interface Preview {
+  readonly pack: string
+  readonly schema: string
+  readonly platform: PlatformName
+  readonly serverVersion: string
+  /** The highest version that is applied now, and after the run. */
+  readonly current: number
+  readonly endsAt: number
+  readonly migrations: readonly StepPreview[]
+  /** The backup, or why there would be none, or why it would fail and the run with it. */
+  readonly backup: PlannedBackup | { readonly none: string } | { readonly impossible: string }
+  readonly preservation: PreservationChoice
+}
+
+/**
+ * Says what a plan would do: what runs in which order, what each statement locks,
+ * rewrites, reads and destroys, and what is done to keep the data safe.
+ *
+ * Takes neither the migration lock nor a lock on a table that anybody would notice, and
+ * changes nothing: tables are looked at in the catalog alone, except that a database
+ * whose statistics know of no row is asked whether it has one.
+ *
+ * @throws what the plan itself throws, and MigrationFilesError for files that cannot be used.
+ */
+export async function previewMigrations(
+  database: Database,
+  pack: Pack,
+  plan: (situation: Situation) => readonly Step[],
+  options: PreviewOptions,
+  { signal }: RunContext,
+): Promise<Preview> {
+  const steps = (await planUnlocked(database, pack, plan, { dryRun: true })) ?? []
+  const { history } = await readSituation(database, pack)
+  throwIfAborted(signal)
+  return withSession(database.sql, async (session) => {
+    const tables = await estimateTables(session)
+    const rows = tables
+      .filter((one) => one.schema === pack.schema && !one.isPartition)
+      .reduce((sum, one) => sum + (one.rows ?? 0), 0)
+    const book = new TableBook(tables, [pack.schema, 'public'])
+    const { platform } = database
+    return {
+      pack: pack.name,
+      schema: pack.schema,
+      platform: platform.name,
+      serverVersion: platform.displayVersion,
+      current: currentVersion(history),
+      endsAt: highestAfter(history, steps),
+      migrations: steps.map((step) => describeStep(step, book, platform.serverVersion)),
+      backup: await backupOf(session, pack, steps, rows, options),
+      preservation: choosePreservation(options.preserve, rows),
+    }
+  })
+}
+
+function highestAfter(history: HistoryState, steps: readonly Step[]): number {
+  const versions = new Set(
+    presentVersions(history)
+      .filter(isApplied)
+      .map((record) => record.version),
+  )
+  for (const { direction, migration } of steps) {
+    if (direction === 'up') versions.add(migration.version)
+    else versions.delete(migration.version)
+  }
+  return Math.max(0, ...versions)
+}
+
+async function backupOf(
+  session: Session,
+  { schema }: Pack,
+  steps: readonly PreparedStep[],
+  rows: number,
+  { backup }: PreviewOptions,
+): Promise<Preview['backup']> {
+  if (steps.length === 0) return { none: 'nothing would be run' }
+  if (!backup) return { none: '--backup none' }
+  if (rows === 0 && !(await mayHoldData(session, schema))) return { none: 'the database holds nothing' }
+  return backup().catch((error: unknown) => {
+    if (error instanceof ObsError) return { impossible: error.message }
+    throw error
+  })
+}
+
+/** A table that somebody has locked is taken to hold something. */
+async function mayHoldData(session: Session, schema: string): Promise<boolean> {
+  try {
+    return await withTransaction(
+      session,
+      async () => {
+        await session`set local lock_timeout to '500ms'`
+        return holdsData(session, schema)
+      },
+      'begin read only',
+    )
+  } catch (error) {
+    if (codeOf(error) !== '55P03') throw error
+    return true
+  }
+}
