@@ -9,7 +9,7 @@ import type { TableBook, TableState } from './table-book.js'
 
 /** One statement of a plan, with what it does to which tables. */
 export interface StatementPreview {
-  /** From 1, as the history counts. */
+  /** From 1, as the history counts; statements between a `begin` and a `commit` that count as one share it. */
   readonly number: number
   /** Absolute path; line and column as editors count. */
   readonly file: string
@@ -47,7 +47,7 @@ export interface StepPreview {
 export function describeStep(step: PreparedStep, book: TableBook, serverVersion: number): StepPreview {
   const { migration, direction, script, parsed, resumeAt, remark } = step
   const statements = (parsed?.statements ?? [])
-    .map((statement, i) => ({ statement, number: i + 1 }))
+    .flatMap((statement, i) => (statement.block ?? [statement]).map((one) => ({ statement: one, number: i + 1 })))
     .filter(({ number }) => number >= resumeAt)
     .map((one) => describeOne(script, one, book, serverVersion))
   const described = script.run ? [functionPreview(script)] : statements

@@ -5,6 +5,7 @@ import { estimateTables } from '../../database/table-rows.js'
 import { holdsData } from '../../database/tables.js'
 import { codeOf, ObsError } from '../../errors.js'
 import type { Pack } from '../../packs.js'
+import { discover } from '../discover.js'
 import { currentVersion, type HistoryState, isApplied, presentVersions } from '../history.js'
 import type { Situation, Step } from '../plan.js'
 import { choosePreservation, type PreservationChoice, type PreservationMode } from '../preservation.js'
@@ -64,8 +65,9 @@ export async function previewMigrations(
   options: PreviewOptions,
   { signal }: RunContext,
 ): Promise<Preview> {
-  const steps = (await planUnlocked(database, pack, plan, { dryRun: true })) ?? []
-  const { history } = await readSituation(database, pack)
+  const migrations = await discover(pack.migrations)
+  const steps = (await planUnlocked(database, pack, migrations, plan, { dryRun: true })) ?? []
+  const { history } = await readSituation(database, pack, migrations)
   throwIfAborted(signal)
   return withSession(database.sql, async (session) => {
     const tables = await estimateTables(session)

@@ -135,6 +135,17 @@ create index on toy (pet_id);`,
     ])
   })
 
+  it('looks into transactions of a file that runs statement by statement', async () => {
+    const { db, pack } = await petDatabase({
+      '0002_x.up.sql': '-- obs: no-transaction\nbegin;\nupdate pet set id = id;\ncommit;\nvacuum pet;',
+    })
+    const { migrations } = await preview(db, pack)
+    expect(migrations[0]?.statements.map((one) => `${one.number} ${one.line} ${one.kind}`)).toEqual([
+      '1 3 update',
+      '2 5 vacuum',
+    ])
+  })
+
   it('says that a function shows what it does only when it runs', async () => {
     const db = await testDatabase()
     const pack = await testPack({ '1_x.mjs': 'export async function up() { throw new Error("ran") }' })
