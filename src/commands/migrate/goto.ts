@@ -8,6 +8,7 @@ import { confirmPlan } from './confirm-plan.js'
 import {
   backupOption,
   ddlLockTimeoutOption,
+  ddlRetryForOption,
   lockTimeoutOption,
   outOfOrderOption,
   parseVersion,
@@ -32,6 +33,7 @@ export function migrateGotoCommand(): Command {
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())
+    .addOption(ddlRetryForOption())
     .option('--dry-run', 'show what would be done and change nothing')
     .addHelpText(
       'after',

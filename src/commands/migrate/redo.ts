@@ -8,6 +8,7 @@ import { confirmPlan } from './confirm-plan.js'
 import {
   backupOption,
   ddlLockTimeoutOption,
+  ddlRetryForOption,
   lockTimeoutOption,
   parseCount,
   preserveOption,
@@ -25,6 +26,7 @@ export function migrateRedoCommand(): Command {
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())
+    .addOption(ddlRetryForOption())
     .option('--dry-run', 'show what would be done and change nothing')
     .addHelpText(
       'after',
