@@ -111,8 +111,8 @@ function unquote(name: string): string {
 }
 
 /** How many characters of the text are blank or comment before the first statement. */
-function headerLength(text: string): number {
-  return /^(?:\s+|--[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/.exec(text)?.[0].length ?? 0
+export function headerLength(text: string): number {
+  return /^(?:\s+|--[^\r\n]*|\/\/[^\r\n]*|\/\*[\s\S]*?\*\/)*/.exec(text)?.[0].length ?? 0
 }
 
 function* linesOf(text: string): Iterable<{ line: string; index: number }> {

@@ -1,108 +1,67 @@
 import type { Dirent } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { PlatformName } from '../database/platform.js'
 import { UsageError } from '../errors.js'
-import { nearest } from '../suggest.js'
 import { textChecksum } from './checksum.js'
 import { type Problem, parseDirectives } from './directives.js'
 import { MigrationFilesError } from './errors.js'
+import {
+  type ForeignName,
+  type MigrationName,
+  type ModuleName,
+  parseName,
+  type SingleName,
+  type SqlName,
+  scriptKinds,
+} from './file-name.js'
+import { locate } from './location.js'
 import type { Migration, MigrationFunction, Script, ScriptKind } from './migration.js'
+import { type FileContent, readFiles } from './read-files.js'
+import { holdsBothDirections, readSingleFile, withSection } from './single-file.js'
 
 /**
  * Reads the migrations of a folder, ordered by version.
  *
- * Files that are plainly something else (a README, a seed script) are passed over;
- * names that look like a migration and are not one are reported.
+ * Files that are plainly something else (a README, a seed script) are passed over, and
+ * so are folders in it; names that look like a migration and are not one are reported.
  *
  * @throws MigrationFilesError naming everything that is wrong with names, versions and directives at once.
  */
 export async function discover(folder: string): Promise<readonly Migration[]> {
-  const names = await fileNames(folder)
   const problems: Problem[] = []
-  const scripts: NamedScript[] = []
-  for (const name of names) {
-    const parsed = parseName(name)
+  const names: MigrationName[] = []
+  for (const file of await fileNames(folder)) {
+    const parsed = parseName(file)
     if (parsed.kind === 'problem') problems.push({ message: parsed.message })
-    if (parsed.kind === 'sql') scripts.push(await readScript(folder, parsed, problems))
-    if (parsed.kind === 'module') scripts.push(...(await readModule(folder, parsed, problems)))
+    else if (parsed.kind !== 'other') names.push(parsed)
   }
+  const scripts = await readScripts(folder, names.filter(isRunnable), problems)
+  problems.push(...onlyForeign(names))
   const migrations = assemble(scripts, problems)
   if (problems.length > 0) throw new MigrationFilesError(problems)
   return migrations
 }
 
-interface SqlName {
-  readonly kind: 'sql'
-  readonly file: string
-  readonly version: number
-  readonly digits: string
-  readonly name: string
-  readonly variant: PlatformName | null
-  readonly script: ScriptKind
-}
-
-interface ModuleName {
-  readonly kind: 'module'
-  readonly file: string
-  readonly version: number
-  readonly digits: string
-  readonly name: string
-}
-
-type ParsedName = SqlName | ModuleName | { kind: 'problem'; message: string } | { kind: 'other' }
+type RunnableName = SqlName | ModuleName | SingleName
 
 interface NamedScript {
-  readonly of: SqlName | ModuleName
+  readonly of: RunnableName
   readonly kind: ScriptKind
   readonly script: Script
 }
 
-const platforms: readonly PlatformName[] = ['postgres', 'timescaledb', 'citus']
-const kinds: readonly ScriptKind[] = ['up', 'down', 'verify']
-
-/** `0006_rollups.timescaledb.up.sql` taken apart, or what is wrong with the name. */
-export function parseName(file: string): ParsedName {
-  if (/\.d\.[cm]?ts$/.test(file)) return { kind: 'other' }
-  const attempt = /^\d.*\.(sql|[cm]?[jt]s)$/i.test(file) || /\.(up|down|verify)\.sql$/i.test(file)
-  if (!attempt || file.startsWith('.')) return { kind: 'other' }
-  const [, digits, rest, ending] = /^(\d+)_(.+)\.(sql|[cm]?[jt]s)$/.exec(file) ?? []
-  if (!digits || !rest || !ending) return problem(file, 'a migration is called <version>_<name>.up.sql')
-  const version = Number(digits)
-  if (!Number.isSafeInteger(version)) return problem(file, `its version is above ${Number.MAX_SAFE_INTEGER}`)
-  if (version === 0) return problem(file, 'version 0 stands for the empty database; begin with 1')
-  return ending === 'sql' ? parseSqlName(file, digits, rest) : { kind: 'module', file, version, digits, name: rest }
+function isRunnable(name: MigrationName): name is RunnableName {
+  return name.kind !== 'foreign'
 }
 
-function parseSqlName(file: string, digits: string, rest: string): ParsedName {
-  const parts = rest.split('.')
-  const kind = parts.length > 1 ? parts.pop() : undefined
-  const script = kinds.find((known) => known === kind)
-  if (!script) return problem(file, wrongKind(kind))
-  const platform = platforms.find((known) => parts.length > 1 && known === parts.at(-1))
-  if (platform) parts.pop()
-  const guess = platform || parts.length < 2 ? undefined : nearest(parts.at(-1) ?? '', platforms)
-  if (guess)
-    return problem(file, `${JSON.stringify(parts.at(-1))} is no platform, did you mean ${JSON.stringify(guess)}?`)
-  return {
-    kind: 'sql',
-    file,
-    version: Number(digits),
-    digits,
-    name: parts.join('.'),
-    variant: platform ?? null,
-    script,
-  }
-}
-
-function wrongKind(kind: string | undefined): string {
-  const guess = kind === undefined ? undefined : nearest(kind, kinds)
-  const meant = guess ? `, did you mean ${JSON.stringify(guess)}?` : ''
-  return `the name has to end in .up.sql, .down.sql or .verify.sql${meant}`
-}
-
-function problem(file: string, message: string): ParsedName {
-  return { kind: 'problem', message: `${file}: ${message}` }
+/** A version that only another tool can run would be a gap that nobody sees. */
+function onlyForeign(names: readonly MigrationName[]): readonly Problem[] {
+  const runnable = new Set(names.filter(isRunnable).map((name) => name.version))
+  return names
+    .filter((name): name is ForeignName => name.kind === 'foreign' && !runnable.has(name.version))
+    .map(({ file, version, language }) => ({
+      message: `${file}: version ${version} is written in ${language} only, which obs cannot run; write it in SQL or TypeScript`,
+    }))
 }
 
 async function fileNames(folder: string): Promise<readonly string[]> {
@@ -126,21 +85,64 @@ function isFile(entry: Dirent): boolean {
   return entry.isFile() || entry.isSymbolicLink()
 }
 
-async function readScript(folder: string, of: SqlName, problems: Problem[]): Promise<NamedScript> {
-  return { of, kind: of.script, script: await read(folder, of.file, of.variant, problems) }
+async function readScripts(
+  folder: string,
+  names: readonly RunnableName[],
+  problems: Problem[],
+): Promise<readonly NamedScript[]> {
+  const contents = await readFiles(names.map(({ file }) => join(folder, file)))
+  const scripts: NamedScript[] = []
+  for (const [i, of] of names.entries()) {
+    const text = textOf(of.file, join(folder, of.file), contents[i] as FileContent, problems)
+    const file = { file: join(folder, of.file), text: text ?? '' }
+    if (of.kind === 'sql') scripts.push(sqlScript(of, file, problems))
+    else if (of.kind === 'module') scripts.push(...(await moduleScripts(of, file, problems)))
+    else if (text !== undefined) scripts.push(...singleScripts(of, file, problems))
+  }
+  return scripts
 }
 
-async function read(folder: string, name: string, variant: PlatformName | null, problems: Problem[]): Promise<Script> {
-  const file = join(folder, name)
-  const bytes = await readFile(file).catch((error: Error) => {
-    problems.push({ message: `${name}: ${error.message}` })
+interface TextFile {
+  readonly file: string
+  readonly text: string
+}
+
+function sqlScript(of: SqlName, { file, text }: TextFile, problems: Problem[]): NamedScript {
+  if (holdsBothDirections(text)) {
+    problems.push({ message: `${of.file}: it holds the down as well as the up; call it ${of.digits}_${of.name}.sql` })
+  }
+  return { of, kind: of.script, script: { ...scriptOf({ file, text }, problems), variant: of.variant } }
+}
+
+function singleScripts(of: SingleName, { file, text }: TextFile, problems: Problem[]): readonly NamedScript[] {
+  const read = readSingleFile(file, text)
+  if (!read) problems.push({ message: `${of.file}: ${of.otherwise}` })
+  problems.push(...(read?.problems ?? []))
+  return (read?.sections ?? []).map((section) => {
+    const script = scriptOf({ file, text: section.text }, problems)
+    return { of, kind: section.direction, script: { ...script, directives: withSection(script.directives, section) } }
   })
-  const text = bytes && decode(bytes)
-  if (bytes && text === undefined) problems.push({ message: `${name}: the file is not UTF-8 text` })
-  const content = text ?? ''
-  const parsed = parseDirectives(file, content)
+}
+
+function scriptOf({ file, text }: TextFile, problems: Problem[]): Script {
+  const parsed = parseDirectives(file, text)
   problems.push(...parsed.problems)
-  return { file, text: content, checksum: textChecksum(content), variant, directives: parsed.directives }
+  return { file, text, checksum: textChecksum(text), variant: null, directives: parsed.directives }
+}
+
+/** Undefined when the file cannot be read or holds something that is no text. */
+function textOf(name: string, file: string, content: FileContent, problems: Problem[]): string | undefined {
+  if ('error' in content) {
+    problems.push({ message: `${name}: ${content.error.message}` })
+    return undefined
+  }
+  const text = decode(content.bytes)
+  if (text === undefined) problems.push({ message: `${name}: the file is not UTF-8 text` })
+  const nul = text?.indexOf('\0') ?? -1
+  if (text !== undefined && nul >= 0) {
+    problems.push({ message: 'a NUL character stands here, which no text holds', location: locate(file, text, nul) })
+  }
+  return nul >= 0 ? undefined : text
 }
 
 /** The text without its byte order mark, or undefined when the bytes are not UTF-8. */
@@ -152,10 +154,10 @@ function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
-async function readModule(folder: string, of: ModuleName, problems: Problem[]): Promise<readonly NamedScript[]> {
-  const script = await read(folder, of.file, null, problems)
+async function moduleScripts(of: ModuleName, text: TextFile, problems: Problem[]): Promise<readonly NamedScript[]> {
+  const script = scriptOf(text, problems)
   const functions = await loadFunctions(script.file, problems)
-  return kinds.flatMap((kind) => {
+  return scriptKinds.flatMap((kind) => {
     const run = functions[kind]
     return run ? [{ of, kind, script: { ...script, run } }] : []
   })
@@ -172,7 +174,7 @@ async function loadFunctions(
     >(file)
     if (typeof loaded['up'] !== 'function') problems.push({ message: `${basename(file)}: it exports no function up` })
     const isFunction = (kind: ScriptKind) => typeof loaded[kind] === 'function'
-    return Object.fromEntries(kinds.filter(isFunction).map((kind) => [kind, loaded[kind] as MigrationFunction]))
+    return Object.fromEntries(scriptKinds.filter(isFunction).map((kind) => [kind, loaded[kind] as MigrationFunction]))
   } catch (error) {
     problems.push({ message: `${basename(file)}: ${error instanceof Error ? error.message : String(error)}` })
     return {}
@@ -181,45 +183,45 @@ async function loadFunctions(
 
 function assemble(scripts: readonly NamedScript[], problems: Problem[]): readonly Migration[] {
   const versions = new Map<number, NamedScript[]>()
-  for (const script of scripts) versions.set(script.of.version, [...(versions.get(script.of.version) ?? []), script])
+  for (const script of scripts) {
+    const forms = versions.get(script.of.version)
+    if (forms) forms.push(script)
+    else versions.set(script.of.version, [script])
+  }
   return [...versions.values()]
     .map((forms) => assembleOne(forms, problems))
     .filter((migration) => migration !== undefined)
     .sort((a, b) => a.version - b.version)
 }
 
+/** What belongs together is told by the version; the name is that of the up. */
 function assembleOne(forms: readonly NamedScript[], problems: Problem[]): Migration | undefined {
-  const [first] = forms
-  if (!first) return undefined
-  const { version, digits, name } = first.of
-  const twin = forms.find((form) => isTwin(first, form)) ?? sameFormTwice(forms)
-  if (twin) problems.push({ message: `version ${version} exists twice: ${twinName(first, twin, forms)}` })
+  const up = forms.find((form) => form.kind === 'up')
+  const { of } = up ?? forms[0] ?? {}
+  if (!of) return undefined
+  problems.push(...rivals(forms))
   const pick = (kind: ScriptKind) => forms.filter((form) => form.kind === kind).map((form) => form.script)
-  const migration = {
-    version,
-    name,
-    id: `${digits}_${name}`,
-    up: pick('up'),
-    down: pick('down'),
-    verify: pick('verify'),
+  const id = `${of.digits}_${of.name}`
+  if (!up && of.kind === 'sql') problems.push({ message: `${of.file}: there is no ${id}.up.sql beside it` })
+  return { version: of.version, name: of.name, id, up: pick('up'), down: pick('down'), verify: pick('verify') }
+}
+
+/** Two files that would be the same form of one version, or two names for its ups: which one is meant nobody can tell. */
+function rivals(forms: readonly NamedScript[]): readonly Problem[] {
+  const [twin, first] = rivalPair(forms) ?? []
+  if (!twin || !first) return []
+  return [{ message: `version ${first.of.version} exists twice: ${first.of.file} and ${twin.of.file}` }]
+}
+
+function rivalPair(forms: readonly NamedScript[]): readonly [NamedScript, NamedScript] | undefined {
+  for (const [i, form] of forms.entries()) {
+    const rival = forms.slice(0, i).find((other) => isRival(form, other))
+    if (rival) return [form, rival]
   }
-  if (migration.up.length === 0 && first.of.kind === 'sql') {
-    problems.push({ message: `${first.of.file}: there is no ${migration.id}.up.sql beside it` })
-  }
-  return migration
+  return undefined
 }
 
-function isTwin(first: NamedScript, other: NamedScript): boolean {
-  return other.of.name !== first.of.name || other.of.digits !== first.of.digits || other.of.kind !== first.of.kind
-}
-
-function sameFormTwice(forms: readonly NamedScript[]): NamedScript | undefined {
-  const key = (form: NamedScript) => `${form.kind} ${form.script.variant}`
-  return forms.find((form, i) => forms.findIndex((other) => key(other) === key(form)) < i)
-}
-
-/** Files of the same kind are named when there are such, because those are the ones to compare. */
-function twinName(first: NamedScript, twin: NamedScript, forms: readonly NamedScript[]): string {
-  const rival = forms.find((form) => form !== twin && form.kind === twin.kind && form.of.file !== twin.of.file) ?? first
-  return `${rival.of.file} and ${twin.of.file}`
+function isRival(a: NamedScript, b: NamedScript): boolean {
+  if (a.kind !== b.kind) return false
+  return a.script.variant === b.script.variant || a.of.name !== b.of.name || a.of.digits !== b.of.digits
 }

@@ -1,10 +1,11 @@
-import { symlink } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { textChecksum } from '../../src/migrator/checksum.js'
 import { nextVersion } from '../../src/migrator/create.js'
 import { parseDirectives } from '../../src/migrator/directives.js'
-import { discover, parseName } from '../../src/migrator/discover.js'
+import { discover } from '../../src/migrator/discover.js'
+import { parseName } from '../../src/migrator/file-name.js'
 import { indexOfPosition, locate } from '../../src/migrator/location.js'
 import type { Migration } from '../../src/migrator/migration.js'
 import { testPack } from '../support/packs.js'
@@ -19,8 +20,15 @@ describe('a file name', () => {
     ['schema.sql', { kind: 'other' }],
     ['0001_pet.d.ts', { kind: 'other' }],
     ['helpers.ts', { kind: 'other' }],
-    ['0001_pet.sql', { message: expect.stringContaining('.up.sql, .down.sql or .verify.sql') }],
-    ['0001_pet.dwon.sql', { message: expect.stringContaining('did you mean "down"') }],
+    ['0001_pet.sql', { kind: 'single', name: 'pet', otherwise: expect.stringContaining('.up.sql, .down.sql or') }],
+    ['0001_pet.dwon.sql', { kind: 'single', otherwise: expect.stringContaining('did you mean "down"') }],
+    ['12_v1.2-beta.fix-it.up.sql', { version: 12, name: 'v1.2-beta.fix-it', script: 'up', variant: null }],
+    ['4_pets.go', { kind: 'foreign', version: 4, language: 'Go' }],
+    ['0004-pets.rb', { kind: 'foreign', version: 4, language: 'Ruby' }],
+    ['4_pets_test.go', { kind: 'other' }],
+    ['migrations.go', { kind: 'other' }],
+    ['1_pet.up.sql.orig', { kind: 'other' }],
+    ['1_pet.up.pgsql', { message: expect.stringContaining('obs reads .sql and .ts') }],
     ['0001_pet.timescale.up.sql', { message: expect.stringContaining('did you mean "timescaledb"') }],
     ['0001-pet.up.sql', { message: expect.stringContaining('<version>_<name>') }],
     ['pet.up.sql', { message: expect.stringContaining('<version>_<name>') }],
@@ -66,11 +74,73 @@ describe('a folder', () => {
   it.each([
     [['0001_a.up.sql', '0001_b.up.sql', '0001_a.down.sql'], '0001_a.up.sql and 0001_b.up.sql'],
     [['0001_a.up.sql', '1_a.up.sql'], '0001_a.up.sql and 1_a.up.sql'],
-    [['0001_a.up.sql', '01_b.down.sql'], '0001_a.up.sql and 01_b.down.sql'],
+    [['0001_a.up.sql', '0001_b.timescaledb.up.sql'], '0001_a.up.sql and 0001_b.timescaledb.up.sql'],
+    [['0001_a.up.sql', '0001_a.down.sql', '1_b.down.sql'], '0001_a.down.sql and 1_b.down.sql'],
+    [
+      ['0001_a.up.sql', '0001_a.verify.sql', '0001_a.postgres.up.sql', '01_a.verify.sql'],
+      '0001_a.verify.sql and 01_a.verify.sql',
+    ],
   ])('names both files of a version that exists twice: %j', async (files, named) => {
     expect(await problemsOf(Object.fromEntries(files.map((file) => [file, 'select 1'])))).toEqual([
       `version 1 exists twice: ${named}`,
     ])
+  })
+
+  it('pairs an up and a down by their version, and takes the name of the up', async () => {
+    const pack = await testPack({
+      '3_add_users.up.sql': 'select 1',
+      '3_remove_users.down.sql': 'select 2',
+      '04_b.down.sql': 'select 2',
+      '4_a.up.sql': 'select 1',
+    })
+    const migrations = await discover(pack.migrations)
+    expect(migrations.map(({ version, id, name, down }) => [version, id, name, down.length])).toEqual([
+      [3, '3_add_users', 'add_users', 1],
+      [4, '4_a', 'a', 1],
+    ])
+  })
+
+  it('passes over what is in folders, whatever numbers it reuses', async () => {
+    const pack = await testPack({ '1_a.up.sql': 'select 1' })
+    await mkdir(join(pack.migrations, 'archive'))
+    await mkdir(join(pack.migrations, '2_folder.up.sql'))
+    await writeFile(join(pack.migrations, 'archive', '1_a.up.sql'), 'this is not SQL')
+    expect((await discover(pack.migrations)).map((one) => one.id)).toEqual(['1_a'])
+  })
+
+  it('names versions that only another tool can run, and no others', async () => {
+    const files = {
+      '1_a.up.sql': 'select 1',
+      '1_a.go': 'package migrations',
+      '0004_x.go': 'package migrations',
+      '5_y.py': 'pass',
+      '6_z.rb': '',
+      '7_z.php': '',
+      'main.go': 'package main',
+    }
+    expect(await problemsOf(files)).toEqual([
+      '0004_x.go: version 4 is written in Go only, which obs cannot run; write it in SQL or TypeScript',
+      '5_y.py: version 5 is written in Python only, which obs cannot run; write it in SQL or TypeScript',
+      '6_z.rb: version 6 is written in Ruby only, which obs cannot run; write it in SQL or TypeScript',
+      '7_z.php: version 7 is written in PHP only, which obs cannot run; write it in SQL or TypeScript',
+    ])
+  })
+
+  it('names a NUL character, which the server would take for the end', async () => {
+    const pack = await testPack({ '1_a.up.sql': 'select 1;\n\0drop table x;' })
+    await expect(discover(pack.migrations)).rejects.toMatchObject({
+      exitCode: 2,
+      problems: [{ message: expect.stringContaining('NUL'), location: { line: 2, column: 1 } }],
+    })
+  })
+
+  it('of thousands of files is read in order, however slowly they come', async () => {
+    const files = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`${i + 1}_t.up.sql`, `select ${i + 1}`]))
+    const pack = await testPack(files)
+    const migrations = await discover(pack.migrations)
+    expect(migrations.map(({ version, up }) => [version, up[0]?.text])).toEqual(
+      Array.from({ length: 2000 }, (_, i) => [i + 1, `select ${i + 1}`]),
+    )
   })
 
   it('names a migration that exists as SQL and as a module', async () => {
