@@ -57,6 +57,8 @@ export interface RunOptions {
   readonly backup?: () => Promise<BackupReference | null>
   /** Only says what would be done: nothing is locked and nothing is changed. */
   readonly dryRun?: boolean
+  /** Called after each migration, outside its transaction, on the session that ran it. */
+  readonly afterEach?: (session: Session, applied: Applied) => Promise<void>
   /** What a person agreed to; if it is no longer the plan under the lock, nothing is run. */
   readonly confirmed?: readonly PlannedMigration[]
 }
@@ -256,6 +258,8 @@ async function runLocked(
     } catch (error) {
       throw await explain(error, work, step, { done, backup }, context)
     }
+    const newest = done.at(-1)
+    if (newest) await options.afterEach?.(session, newest)
   }
   const receipts = done.map((one) => one.receipt)
   return { done, backup, preservation: summarise(preservation, receipts, existing) }

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { migrateBaselineCommand } from './baseline.js'
 import { migrateCreateCommand } from './create.js'
 import { migrateDownCommand } from './down.js'
 import { migrateGotoCommand } from './goto.js'
@@ -20,6 +21,7 @@ export function migrateCommand(): Command {
     .addCommand(migrateStatusCommand())
     .addCommand(migrateCreateCommand())
     .addCommand(migrateImportCommand())
+    .addCommand(migrateBaselineCommand())
     .addCommand(migrateRepairCommand())
     .addHelpText(
       'after',

@@ -1,4 +1,4 @@
-import type { Sql } from '../../database/connect.js'
+import type { Session, Sql } from '../../database/connect.js'
 import { codeOf, UsageError } from '../../errors.js'
 import type { ForeignTable, Tool, ToolName } from './foreign-history.js'
 import { tools } from './tools.js'
@@ -34,10 +34,15 @@ export async function findForeignTable(sql: Sql, wish: TableWish): Promise<Found
   return first
 }
 
-/** Every table that looks like some tool's own by its name and its columns. */
-export async function findAllForeignTables(sql: Sql): Promise<readonly ForeignTable[]> {
+/** Every table that some tool made for itself, by its name and its columns. */
+export async function findAllForeignTables(
+  sql: Sql | Session,
+): Promise<readonly Pick<ForeignTable, 'schema' | 'name'>[]> {
   const candidates = await tablesCalledLikeATools(sql)
-  return candidates.filter((table) => tablesOf(tools, table, false).length > 0)
+  const found = candidates.flatMap((table) => tablesOf(tools, table, false))
+  return found.flatMap(({ tool, table: { schema, name } }) =>
+    [name, ...(tool.besides ?? [])].map((each) => ({ schema, name: each })),
+  )
 }
 
 function tablesOf(wanted: readonly Tool[], table: ForeignTable, anyName: boolean): readonly Found[] {
@@ -52,7 +57,7 @@ function missingColumns(tool: Tool, table: ForeignTable): readonly string[] {
     .map(([column]) => column)
 }
 
-function tablesCalledLikeATools(sql: Sql): Promise<readonly ForeignTable[]> {
+function tablesCalledLikeATools(sql: Sql | Session): Promise<readonly ForeignTable[]> {
   const names = tools.flatMap((tool) => tool.tables)
   return tablesWhere(sql, sql`c.relname = any(${names})`)
 }
@@ -75,7 +80,7 @@ async function partsOf(sql: Sql, text: string): Promise<readonly string[]> {
   }
 }
 
-function tablesWhere(sql: Sql, condition: ReturnType<Sql>): Promise<readonly ForeignTable[]> {
+function tablesWhere(sql: Sql | Session, condition: ReturnType<Sql>): Promise<readonly ForeignTable[]> {
   return sql<ForeignTable[]>`
     select n.nspname as schema, c.relname as name, jsonb_object_agg(a.attname, t.typname) as columns
     from pg_class c

@@ -41,6 +41,8 @@ export interface Tool {
   readonly name: ToolName
   /** What its table is called unless somebody configured another name. */
   readonly tables: readonly string[]
+  /** Tables of its own that stand beside that one. */
+  readonly besides?: readonly string[]
   /** The columns that make it this tool's table, and the types they may have. */
   readonly columns: Readonly<Record<string, readonly string[]>>
   read(sql: Sql, table: ForeignTable): Promise<ForeignHistory>

@@ -9,6 +9,7 @@ import { splitName, type Tool, textTypes, timeTypes } from './foreign-history.js
 export const knex: Tool = {
   name: 'knex',
   tables: ['knex_migrations'],
+  besides: ['knex_migrations_lock'],
   columns: { id: ['int4', 'int8'], name: textTypes, batch: ['int4', 'int8'], migration_time: timeTypes },
   read: async (sql, { schema, name }) => {
     const rows = await sql.unsafe<{ name: string; at: Date | null }[]>(

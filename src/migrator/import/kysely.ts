@@ -9,6 +9,7 @@ import { splitName, type Tool, textTypes } from './foreign-history.js'
 export const kysely: Tool = {
   name: 'kysely',
   tables: ['kysely_migration'],
+  besides: ['kysely_migration_lock'],
   columns: { name: textTypes, timestamp: textTypes },
   read: async (sql, { schema, name }) => {
     const rows = await sql.unsafe<{ name: string; at: string }[]>(
