@@ -96,6 +96,7 @@ function findCopy(text: string, start: number): number | undefined {
       if (mistake) continue
       if (readsStdin(trees.at(-1)?.stmt)) return semicolon + 1
       base = semicolon + 1
+      hint.lastIndex = base
       break
     }
   }
