@@ -95,8 +95,10 @@ export function timeWithin(name: string, rules: Rules, { random, flavour }: Draw
 /** Undefined for a bound that is no time JavaScript can read, `infinity` for one. */
 function timeOf(limit: Limit | undefined): number | undefined {
   if (!limit) return undefined
-  const text = limit.value.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')
-  const time = Date.parse(/T.*([+-]\d\d:\d\d|Z)$/.test(text) || !text.includes('T') ? text : `${text}Z`)
+  const text = limit.value.replace(' ', 'T')
+  const zoned = text.includes('T') && !/([+-]\d\d(:\d\d)?|Z)$/.test(text) ? `${text}Z` : text
+  // PostgreSQL writes whole hours of an offset without minutes, which JavaScript does not read.
+  const time = Date.parse(zoned.replace(/(T.*[+-]\d\d)$/, '$1:00'))
   return Number.isNaN(time) ? undefined : time
 }
 
