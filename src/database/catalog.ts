@@ -1,7 +1,49 @@
 import { createHash } from 'node:crypto'
+import { type CatalogRow, catalogQuery, timescaleParts, tolerantParts } from './catalog-queries.js'
 import type { Session, Sql } from './connect.js'
-import { quoteLiteral } from './quote.js'
 import { queryWithSettings } from './with-settings.js'
+
+/** The kinds of objects a catalog tells apart. */
+export type ObjectKind =
+  | 'extension'
+  | 'schema'
+  | 'type'
+  | 'table'
+  | 'column'
+  | 'sequence'
+  | 'constraint'
+  | 'index'
+  | 'statistics'
+  | 'function'
+  | 'view'
+  | 'materialized view'
+  | 'trigger'
+  | 'rule'
+  | 'policy'
+  | 'comment'
+  | 'hypertable'
+  | 'continuous aggregate'
+
+/** One object of a database, as its catalog describes it. */
+export interface CatalogObject {
+  readonly kind: ObjectKind
+  /** Names it within its kind, quoted as SQL wants it: `public.pet.name`, `public.bark(integer)`. */
+  readonly identity: string
+  /** The schema it is in, unquoted; of an extension, the one its objects are in. */
+  readonly schema: string
+  /** The `keyOf` the object that it hangs on and goes away with: the table of a column, say. */
+  readonly owner: string | null
+  /**
+   * What there is to say within the kind: `p`, `u`, `c`, `x`, `f`, `n` for a constraint
+   * (`pg_constraint.contype`), `f`, `p`, `a`, `w` for a function (`pg_proc.prokind`), `e`, `d`,
+   * `c`, `r` for a type (`pg_type.typtype`), `unique` for an index that is.
+   */
+  readonly detail: string | null
+  /** It was not declared itself: it comes with the same object of a partitioned table. */
+  readonly inherited: boolean
+  /** Its definition, part by part, in the order in which its line has them. */
+  readonly facts: Readonly<Record<string, string>>
+}
 
 /**
  * Describes what the schemas contain, one sorted line per object: tables with their
@@ -12,10 +54,13 @@ import { queryWithSettings } from './with-settings.js'
  * in them: no OIDs, no sizes, no order of columns, no owners. Objects of extensions
  * are left out, and so are NOT NULL constraints by name, because the column's line
  * says as much. Works on a pool and inside an open transaction.
+ *
+ * Backups keep a hash of these lines, so what a line says never changes; what is known
+ * beyond them is a fact that only `readObjects` gives.
  */
 export async function readCatalog(sql: Sql | Session, schemas: readonly string[]): Promise<readonly string[]> {
-  const rows = await queryWithSettings<{ line: string }>(sql, { search_path: 'pg_catalog' }, catalogQuery(schemas))
-  return rows.map((row) => row.line).sort()
+  const rows = await queryWithSettings<CatalogRow>(sql, { search_path: 'pg_catalog' }, catalogQuery(schemas))
+  return rows.map(lineOf).sort()
 }
 
 /** SHA-256 of a catalog, in hexadecimal. */
@@ -23,105 +68,46 @@ export function catalogHash(lines: readonly string[]): string {
   return createHash('sha256').update(lines.join('\n')).digest('hex')
 }
 
-function catalogQuery(schemas: readonly string[]): string {
-  const wanted = `array[${schemas.map(quoteLiteral).join(', ')}]::name[]`
-  return `
-    with space as (select oid, nspname from pg_namespace where nspname = any(${wanted})),
-    owned as (select classid, objid from pg_depend where deptype = 'e'),
-    relation as (
-      select c.*, format('%I.%I', s.nspname, c.relname) as path
-      from pg_class c join space s on s.oid = c.relnamespace
-      where not exists (select from owned o where o.classid = 'pg_class'::regclass and o.objid = c.oid)
-    )
-    ${parts.join('\n    union all\n')}`
+/** Whatever a session, a role or a database is set to, constants are written the same way. */
+const canonicalText = {
+  search_path: 'pg_catalog',
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  quote_all_identifiers: 'off',
 }
 
 /**
- * TimescaleDB numbers the tables behind continuous aggregates as it makes them, so the
- * number differs between two databases with the same schema.
+ * Reads what the schemas contain, one object each, from the same queries as `readCatalog`.
+ *
+ * Beyond its lines there are the schemas themselves, the extensions of the database,
+ * comments on whatever can have one, and on TimescaleDB hypertables and continuous
+ * aggregates. Objects hanging on a table of an extension are left out as the table is.
  */
-const viewText = `regexp_replace(regexp_replace(pg_get_viewdef(oid), '_materialized_hypertable_\\d+',
-      '_materialized_hypertable', 'g'), 'cagg_watermark\\(\\d+\\)', 'cagg_watermark()', 'g')`
+export async function readObjects(sql: Sql | Session, schemas: readonly string[]): Promise<readonly CatalogObject[]> {
+  const [server] = await sql<{ timescale: boolean }[]>`
+    select exists (select from pg_extension where extname = 'timescaledb') as timescale`
+  const more = server?.timescale ? [...tolerantParts, ...timescaleParts] : tolerantParts
+  const rows = await queryWithSettings<CatalogRow>(sql, canonicalText, catalogQuery(schemas, more))
+  const objects = rows.map(objectOf)
+  const keys = new Set(objects.map(keyOf))
+  return objects.filter(({ owner }) => owner === null || keys.has(owner))
+}
 
-/** One query per kind of object; each yields one text column. */
-const parts: readonly string[] = [
-  `select concat_ws(' ', 'table', path,
-      case relpersistence when 'u' then 'unlogged' end,
-      case relkind when 'p' then 'partitioned by ' || pg_get_partkeydef(oid) when 'f' then 'foreign' end,
-      (select 'inherits ' || string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno)
-       from pg_inherits i where i.inhrelid = relation.oid),
-      pg_get_expr(relpartbound, oid),
-      'with (' || array_to_string(reloptions, ', ') || ')',
-      case when relrowsecurity then 'row security' end,
-      case when relforcerowsecurity then 'forced' end,
-      case relreplident when 'n' then 'replica identity nothing' when 'f' then 'replica identity full' end) as line
-    from relation where relkind in ('r', 'p', 'f')`,
-  `select concat_ws(' ', 'column', r.path || '.' || quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
-      case when a.attnotnull then 'not null' end,
-      case a.attidentity when 'a' then 'generated always as identity' when 'd' then 'generated by default as identity' end,
-      case a.attgenerated when '' then 'default' else 'generated ' || a.attgenerated::text end
-        || ' ' || pg_get_expr(d.adbin, d.adrelid),
-      case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation::text end,
-      case when a.attcompression <> '' then 'compression ' || a.attcompression::text end)
-    from relation r
-    join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
-    join pg_type t on t.oid = a.atttypid
-    left join pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
-    where r.relkind in ('r', 'p', 'f', 'v', 'm', 'c')`,
-  `select concat_ws(' ', 'constraint', r.path || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid))
-    from relation r join pg_constraint k on k.conrelid = r.oid
-    where k.contype in ('c', 'f', 'p', 'u', 'x')`,
-  `select concat_ws(' ', 'index', r.path, pg_get_indexdef(r.oid),
-      case when not i.indisvalid then 'invalid' end,
-      case when i.indisclustered then 'clustered' end,
-      case when i.indisreplident then 'replica identity' end)
-    from relation r join pg_index i on i.indexrelid = r.oid`,
-  `select concat_ws(' ', 'sequence', r.path, format_type(q.seqtypid, null),
-      'start', q.seqstart, 'increment', q.seqincrement, 'from', q.seqmin, 'to', q.seqmax,
-      case when q.seqcycle then 'cycle' end,
-      (select 'owned by ' || d.refobjid::regclass::text || '.' || quote_ident(a.attname)
-       from pg_depend d join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
-       where d.classid = 'pg_class'::regclass and d.objid = r.oid and d.deptype in ('a', 'i')))
-    from relation r join pg_sequence q on q.seqrelid = r.oid`,
-  `select concat_ws(' ', case relkind when 'v' then 'view' else 'materialized view' end, path,
-      'with (' || array_to_string(reloptions, ', ') || ')', ${viewText})
-    from relation where relkind in ('v', 'm')`,
-  `select 'function ' || p.oid::regprocedure::text || ' '
-      || case when p.prokind in ('f', 'p') then pg_get_functiondef(p.oid)
-              else p.prokind::text || ' returns ' || format_type(p.prorettype, null) end
-    from pg_proc p join space s on s.oid = p.pronamespace
-    where not exists (select from owned o where o.classid = 'pg_proc'::regclass and o.objid = p.oid)`,
-  `select concat_ws(' ', 'trigger', r.path || '.' || quote_ident(t.tgname), pg_get_triggerdef(t.oid),
-      case when t.tgenabled <> 'O' then 'enabled ' || t.tgenabled::text end)
-    from relation r join pg_trigger t on t.tgrelid = r.oid where not t.tgisinternal`,
-  `select concat_ws(' ', 'rule', r.path, pg_get_ruledef(w.oid))
-    from relation r join pg_rewrite w on w.ev_class = r.oid where w.rulename <> '_RETURN'`,
-  `select concat_ws(' ', 'policy', r.path || '.' || quote_ident(y.polname), y.polcmd::text,
-      case when y.polpermissive then 'permissive' else 'restrictive' end,
-      (select 'to ' || string_agg(role::regrole::text, ', ' order by role::regrole::text)
-       from unnest(y.polroles) as role where role <> 0),
-      'using ' || pg_get_expr(y.polqual, y.polrelid), 'check ' || pg_get_expr(y.polwithcheck, y.polrelid))
-    from relation r join pg_policy y on y.polrelid = r.oid`,
-  `select concat_ws(' ', 'statistics', pg_get_statisticsobjdef(x.oid))
-    from pg_statistic_ext x join space s on s.oid = x.stxnamespace`,
-  `select concat_ws(' ', 'type', t.oid::regtype::text,
-      case t.typtype
-        when 'e' then 'enum ' || (select string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder)
-                                  from pg_enum e where e.enumtypid = t.oid)
-        when 'd' then concat_ws(' ', 'domain', format_type(t.typbasetype, t.typtypmod),
-                                case when t.typnotnull then 'not null' end, 'default ' || t.typdefault)
-        when 'r' then 'range of ' || (select format_type(g.rngsubtype, null) from pg_range g where g.rngtypid = t.oid)
-        else 'composite' end)
-    from pg_type t join space s on s.oid = t.typnamespace
-    where (t.typtype in ('e', 'd', 'r')
-           or t.typtype = 'c' and exists (select from pg_class c where c.oid = t.typrelid and c.relkind = 'c'))
-      and not exists (select from owned o where o.classid = 'pg_type'::regclass and o.objid = t.oid)`,
-  `select concat_ws(' ', 'constraint', k.contypid::regtype::text || '.' || quote_ident(k.conname),
-      pg_get_constraintdef(k.oid))
-    from pg_constraint k join pg_type t on t.oid = k.contypid join space s on s.oid = t.typnamespace
-    where k.contype = 'c'`,
-  `select concat_ws(' ', 'comment', r.path || coalesce('.' || quote_ident(a.attname), ''), quote_literal(d.description))
-    from relation r
-    join pg_description d on d.classoid = 'pg_class'::regclass and d.objoid = r.oid
-    left join pg_attribute a on a.attrelid = r.oid and a.attnum = d.objsubid and d.objsubid > 0`,
-]
+/** Relations share one name space; everything else is told apart by its kind. */
+export function keyOf({ kind, identity }: Pick<CatalogObject, 'kind' | 'identity'>): string {
+  return `${relations.has(kind) ? 'relation' : kind} ${identity}`
+}
+
+const relations: ReadonlySet<ObjectKind> = new Set(['table', 'sequence', 'index', 'view', 'materialized view'])
+
+function lineOf({ kind, named, facts }: CatalogRow): string {
+  return [kind, named, ...Object.values(facts)].filter((part) => part !== null).join(' ')
+}
+
+function objectOf({ kind, identity, space, owner, detail, inherited, facts, more }: CatalogRow): CatalogObject {
+  const known = Object.entries({ ...facts, ...more }).filter((fact): fact is [string, string] => fact[1] !== null)
+  return { kind, identity, schema: space, owner, detail, inherited, facts: Object.fromEntries(known) }
+}
