@@ -25,6 +25,9 @@ const registry: readonly Entry[] = [
     (await import('./commands/validate.js')).validateCommand(),
   ),
   entry('query', 'answer KPI questions, read-only', async () => (await import('./commands/query.js')).queryCommand()),
+  entry('schema', 'inspect a schema, compare two, find drift', async () =>
+    (await import('./commands/schema/index.js')).schemaCommand(),
+  ),
   entry('db', 'run the embedded PostgreSQL server', async () => (await import('./commands/db/index.js')).dbCommand()),
   entry('demo', 'everything once, on the embedded server', async () =>
     (await import('./commands/demo/index.js')).demoCommand(),

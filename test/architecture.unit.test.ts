@@ -7,14 +7,15 @@ const source = fileURLToPath(new URL('../src', import.meta.url))
 
 /** What each folder may import besides itself and the files directly in src/. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  commands: ['migrator', 'backup', 'generators', 'validators', 'queries', 'database', 'reports', 'terminal'],
+  commands: ['migrator', 'backup', 'schema', 'generators', 'validators', 'queries', 'database', 'reports', 'terminal'],
   migrator: ['database'],
   backup: ['database'],
+  schema: ['database'],
   generators: ['database'],
   validators: ['database'],
   queries: ['database'],
   database: [],
-  reports: ['validators', 'queries', 'terminal'],
+  reports: ['validators', 'queries', 'schema', 'terminal'],
   terminal: [],
 }
 

@@ -189,6 +189,9 @@ const lineParts: readonly string[] = [
     kind: `'function'`,
     named: 'p.oid::regprocedure::text',
     space: 's.nspname',
+    // The constructors of a range type come with it.
+    owner: `select 'type ' || d.refobjid::regtype::text from pg_depend d
+      where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_type'::regclass and d.deptype = 'i'`,
     detail: 'p.prokind',
     facts: {
       definition: `case when p.prokind in ('f', 'p') then pg_get_functiondef(p.oid)
@@ -295,8 +298,10 @@ const lineParts: readonly string[] = [
   part({
     kind: `'comment'`,
     named: `r.path || coalesce('.' || quote_ident(a.attname), '')`,
-    identity: `case when a.attname is null then 'relation ' else 'column ' end
-      || r.path || coalesce('.' || quote_ident(a.attname), '')`,
+    identity: `case when a.attname is not null then 'column' else case r.relkind
+        when 'i' then 'index' when 'I' then 'index' when 'S' then 'sequence' when 'v' then 'view'
+        when 'm' then 'materialized view' when 'c' then 'type' else 'table' end end
+      || ' ' || r.path || coalesce('.' || quote_ident(a.attname), '')`,
     space: 'r.nspname',
     owner: `case when a.attname is not null then 'column ' when r.relkind = 'c' then 'type ' else 'relation ' end
       || r.path || coalesce('.' || quote_ident(a.attname), '')`,

@@ -78,7 +78,8 @@ export type HistoryState = ReadonlyMap<number, VersionRecord>
 /** The form of the history table that this obs writes and understands; 2 added `script` and `remark`. */
 const format = 2
 
-const tableName = 'migration_history'
+/** The table of the history, in the history schema of its pack. */
+export const tableName = 'migration_history'
 
 function createTable(schema: string): string {
   const table = quoteQualified(schema, tableName)

@@ -8,10 +8,10 @@ export function markdownReport(result: ValidationResult): string {
   const attention = checks.filter(({ status }) => status === 'failed' || status === 'warned')
   const sections = [
     '# Validation report',
-    inline(verdictLine(result)),
+    escapeMarkdown(verdictLine(result)),
     summaryTable(checks),
     ...(attention.length > 0 ? ['## What needs attention', ...failedFirst(attention).map(detail)] : []),
-    ...[...bySuite(checks)].flatMap(([suite, members]) => [`## Suite ${inline(suite)}`, checkTable(members)]),
+    ...[...bySuite(checks)].flatMap(([suite, members]) => [`## Suite ${escapeMarkdown(suite)}`, checkTable(members)]),
   ]
   return sections.join('\n\n')
 }
@@ -21,7 +21,7 @@ function summaryTable(checks: readonly CheckResult[]): string {
     const count = (status: CheckResult['status']) => String(members.filter((check) => check.status === status).length)
     return [suite, count('passed'), count('failed'), count('warned'), count('skipped')]
   })
-  return table(['suite', 'passed', 'failed', 'warned', 'skipped'], rows)
+  return markdownTable(['suite', 'passed', 'failed', 'warned', 'skipped'], rows)
 }
 
 function failedFirst(checks: readonly CheckResult[]): readonly CheckResult[] {
@@ -30,13 +30,13 @@ function failedFirst(checks: readonly CheckResult[]): readonly CheckResult[] {
 
 function detail(check: CheckResult): string {
   const lines = [
-    `### ${inline(check.id)} ${check.status}`,
+    `### ${escapeMarkdown(check.id)} ${check.status}`,
     '',
-    `- expected: ${inline(check.expected)}`,
-    `- ${check.reason === null ? 'observed' : 'reason'}: ${inline(check.reason ?? check.observed ?? '')}`,
+    `- expected: ${escapeMarkdown(check.expected)}`,
+    `- ${check.reason === null ? 'observed' : 'reason'}: ${escapeMarkdown(check.reason ?? check.observed ?? '')}`,
   ]
   if (check.rows_failing !== null) lines.push(`- rows failing: ${check.rows_failing}`)
-  if (check.sample.length > 0) lines.push(`- for example: ${check.sample.map(inline).join(', ')}`)
+  if (check.sample.length > 0) lines.push(`- for example: ${check.sample.map(escapeMarkdown).join(', ')}`)
   return lines.join('\n')
 }
 
@@ -49,16 +49,17 @@ function checkTable(checks: readonly CheckResult[]): string {
     finding(check),
     formatDuration(check.duration_ms),
   ])
-  return table(['status', 'check', 'severity', 'expected', 'observed', 'time'], rows)
+  return markdownTable(['status', 'check', 'severity', 'expected', 'observed', 'time'], rows)
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(inline).join(' | ')} |`
+/** A table in GitHub's Markdown. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escapeMarkdown).join(' | ')} |`
   return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
 }
 
 /** Keys and server messages are shown as they are, never as markup, and never break a table row. */
-function inline(text: string): string {
+export function escapeMarkdown(text: string): string {
   return text
     .replace(/[\\`*_[\]|~#]/g, '\\$&')
     .replace(/&/g, '&amp;')

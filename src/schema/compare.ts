@@ -118,12 +118,16 @@ function asItem(finding: Finding): GapItem {
     reference: reference ? definitionOf(reference) : null,
     actual: actual ? definitionOf(actual) : null,
     differs,
-    includes: includes.map((one) => `${describeKind(one)} ${one.identity}`).sort(),
+    includes: includes.map((one) => ({ kind: describeKind(one), object: one.identity })).sort(byKind),
   }
 }
 
 function inDeployOrder(a: GapItem, b: GapItem): number {
   return groups.indexOf(a.group) - groups.indexOf(b.group) || order(a.object, b.object) || order(a.kind, b.kind)
+}
+
+function byKind(a: GapItem['includes'][number], b: GapItem['includes'][number]): number {
+  return order(a.kind, b.kind) || order(a.object, b.object)
 }
 
 function order(a: string, b: string): number {

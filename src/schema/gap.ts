@@ -47,7 +47,7 @@ export interface GapItem {
   /** Which parts of the definition differ, by name; only for `different`. */
   readonly differs: readonly string[]
   /** What comes and goes with it and is no difference of its own: the columns of a missing table. */
-  readonly includes: readonly string[]
+  readonly includes: readonly { readonly kind: string; readonly object: string }[]
 }
 
 /** What one schema lacks compared with another. */

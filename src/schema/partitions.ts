@@ -11,12 +11,12 @@ export interface WithoutDataPartitions {
 }
 
 /**
- * Leaves out partitions that exist on one side alone because of the rows there.
+ * Leaves out partitions that exist on one side alone because of the rows there, or of the
+ * day on which that side was made.
  *
- * A partition that is only in the examined database is expected when the table it belongs
- * to is one of the reference; what was put on it by hand (an index of its own, say) stays.
- * One that is only in the reference is missing when a migration names it (`declared`) or
- * when it is the default partition, and was made for the day the migrations ran otherwise.
+ * A partition is one of those unless a migration names it (`declared`) or it is the
+ * default partition, provided that the table it belongs to is on both sides. What was put
+ * on it by hand (an index of its own, say) stays.
  */
 export function leaveOutDataPartitions(
   reference: SchemaSnapshot,
@@ -25,12 +25,9 @@ export function leaveOutDataPartitions(
 ): WithoutDataPartitions {
   const wanted = new Set(reference.objects.map(keyOf))
   const found = new Set(actual.objects.map(keyOf))
-  const made = partitionsOf(actual.objects, (one, expected) => !wanted.has(keyOf(one)) && expected, wanted)
-  const dated = partitionsOf(
-    reference.objects,
-    (one) => !found.has(keyOf(one)) && !declared.has(nameOf(one)) && one.facts['bound'] !== 'DEFAULT',
-    wanted,
-  )
+  const byData = (one: CatalogObject) => !declared.has(nameOf(one)) && one.facts['bound'] !== 'DEFAULT'
+  const dated = partitionsOf(reference.objects, found, byData)
+  const made = partitionsOf(actual.objects, wanted, byData)
   const isDated = belongsTo(reference.objects, dated)
   return {
     reference: reference.objects.filter((object) => !isDated(keyOf(object))),
@@ -39,20 +36,19 @@ export function leaveOutDataPartitions(
   }
 }
 
-/** The keys of the partitions that pass; `expected` tells whether the table above one is in the reference or passed. */
+/** The keys of the partitions that pass `test`, are not on the other side, and belong to a table that is, at any depth. */
 function partitionsOf(
   objects: readonly CatalogObject[],
-  passes: (partition: CatalogObject, expected: boolean) => boolean,
-  wanted: ReadonlySet<string>,
+  others: ReadonlySet<string>,
+  test: (partition: CatalogObject) => boolean,
 ): ReadonlySet<string> {
-  const tables = new Map(objects.filter(({ kind }) => kind === 'table').map((table) => [keyOf(table), table]))
-  const judge = (key: string): boolean => {
-    const table = tables.get(key)
-    if (!table || !isPartition(table)) return false
-    const above = table.owner ?? ''
-    return passes(table, wanted.has(above) || judge(above))
+  const partitions = new Map(objects.filter(isPartition).map((table) => [keyOf(table), table]))
+  const passes = (key: string): boolean => {
+    const partition = partitions.get(key)
+    if (!partition || others.has(key) || !test(partition)) return false
+    return others.has(partition.owner ?? '') || passes(partition.owner ?? '')
   }
-  return new Set([...tables.keys()].filter(judge))
+  return new Set([...partitions.keys()].filter(passes))
 }
 
 /** Columns are those of the table above, and inherited triggers are its triggers. */

@@ -1,5 +1,6 @@
 import { type CatalogObject, keyOf, readObjects } from '../database/catalog.js'
-import type { Database } from '../database/connect.js'
+import type { Session, Sql } from '../database/connect.js'
+import type { Platform } from '../database/platform.js'
 import { belongsTo } from './ownership.js'
 
 /** A schema at one moment, ready to be compared. */
@@ -17,7 +18,7 @@ export interface ExcludedTable {
 
 /** Reads the schemas of a database, without the tables in which obs keeps its own books. */
 export async function takeSnapshot(
-  { sql, platform }: Pick<Database, 'sql' | 'platform'>,
+  { sql, platform }: { readonly sql: Sql | Session; readonly platform: Pick<Platform, 'serverVersion'> },
   schemas: readonly string[],
   excluded: readonly ExcludedTable[] = [],
 ): Promise<SchemaSnapshot> {
@@ -33,4 +34,10 @@ export async function takeSnapshot(
 function withoutTables(objects: readonly CatalogObject[], excluded: ReadonlySet<string>): readonly CatalogObject[] {
   const belongs = belongsTo(objects, excluded)
   return objects.filter((object) => !belongs(keyOf(object)))
+}
+
+/** The part of a snapshot that is in some schemas; extensions belong to the database as a whole. */
+export function onlySchemas({ objects, serverVersion }: SchemaSnapshot, schemas: readonly string[]): SchemaSnapshot {
+  const wanted = new Set(schemas)
+  return { objects: objects.filter(({ kind, schema }) => kind === 'extension' || wanted.has(schema)), serverVersion }
 }
