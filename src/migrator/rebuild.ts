@@ -4,14 +4,16 @@ import { type InstalledExtension, installExtensions } from '../database/extensio
 import type { Platform } from '../database/platform.js'
 import { InterruptedError, ObsError } from '../errors.js'
 import type { Pack } from '../packs.js'
-import { checksum } from './checksum.js'
+import { hasChanged } from './changes.js'
+import { textChecksum } from './checksum.js'
 import { type Declarations, declarationsOf } from './declarations.js'
 import { parseDirectives } from './directives.js'
 import { discover } from './discover.js'
 import { DirtyHistoryError, MissingMigrationError, UnfinishedMigrationError } from './errors.js'
 import { foldHistory, type HistoryEvent, presentVersions, readHistory, type VersionRecord } from './history.js'
 import type { Migration, Script } from './migration.js'
-import { hasChanged, planUp, type Step } from './plan.js'
+import { loadParser } from './parser.js'
+import { planUp, type Step } from './plan.js'
 import { runMigrations } from './run.js'
 import { parseScript } from './statements.js'
 
@@ -41,6 +43,7 @@ export interface ChangedSource {
 export async function planRebuild({ sql, platform }: Database, pack: Pack): Promise<Rebuild> {
   const migrations = new Map((await discover(pack.migrations)).map((migration) => [migration.version, migration]))
   const events = await readHistory(sql, pack)
+  await loadParser()
   const records = [...presentVersions(foldHistory(events))].sort((a, b) => a.order - b.order)
   for (const record of records) refuseHalfDone(record)
   const sources = records.map((record) => sourceOf(record, migrations.get(record.version), events))
@@ -136,8 +139,10 @@ function keptScript(
   const event = events.findLast((one) => one.version === version && one.direction === 'up' && one.state === 'applied')
   if (!event?.script) return undefined
   const file = `${id} as the history kept it`
-  const { directives } = parseDirectives(file, event.script)
-  const script = { file, text: event.script, checksum: checksum(event.script), variant, directives }
+  const parsed = parseDirectives(file, event.script)
+  // The mark of another tool may have said so, rather than a directive.
+  const directives = { ...parsed.directives, noTransaction: parsed.directives.noTransaction || !event.in_transaction }
+  const script = { file, text: event.script, checksum: textChecksum(event.script), variant, directives }
   const migration = { version, name, id, up: [script], down: [], verify: [] }
   return hasChanged(migration, record) ? undefined : { migration, script }
 }
