@@ -81,6 +81,16 @@ export function someNode(tree: unknown, test: (kind: string, content: Node) => b
   )
 }
 
+/** The columns that an expression names, without their tables. */
+export function columnsIn(expression: unknown): readonly string[] {
+  const columns = new Set<string>()
+  someNode(expression, (kind, content) => {
+    if (kind === 'ColumnRef') columns.add(namesAt(content, 'fields').at(-1) ?? '')
+    return false
+  })
+  return [...columns]
+}
+
 export function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
