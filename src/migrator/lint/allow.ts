@@ -1,4 +1,4 @@
-import type { ParsedScript, Statement } from '../statements.js'
+import type { Statement } from '../statements.js'
 import { guessRule, lintRules } from './rules.js'
 
 /** A comment that silences a rule. */
@@ -20,7 +20,7 @@ const line = /^[ \t]*--[ \t]*obs:[ \t]*allow\b[ \t]*(\S*)[ \t]*(.*?)[ \t]*$/gm
  * One above the first statement is for the whole file; one further down is for the
  * statement that it stands in or above.
  */
-export function findAllows(text: string, { statements }: ParsedScript): readonly Allow[] {
+export function findAllows(text: string, statements: readonly Statement[]): readonly Allow[] {
   const first = statements[0]?.index ?? Number.POSITIVE_INFINITY
   return [...text.matchAll(line)].map((match) => {
     const index = match.index + match[0].indexOf('--')

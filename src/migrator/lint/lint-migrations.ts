@@ -3,7 +3,7 @@ import { describeStatement } from '../describe-statement.js'
 import type { EffectContext } from '../effects.js'
 import { locate } from '../location.js'
 import { chooseScript, type Direction, type Migration, type Script } from '../migration.js'
-import { parseScript, type Statement } from '../statements.js'
+import { type ParsedScript, parseScript, type Statement } from '../statements.js'
 import type { TableName } from '../touched-tables.js'
 import { sameTable, unwrap } from '../tree.js'
 import { type Allow, complaintAbout, findAllows } from './allow.js'
@@ -82,10 +82,17 @@ function isChosen({ version }: Migration, { versions }: LintOptions): boolean {
 
 type Settled = LintOptions & { readonly serverVersion: number }
 
+/** A script as the parser understands it. */
+interface ReadScript {
+  readonly script: ScriptSubject
+  /** The statements that share a transaction with each; one that runs alone is alone here. */
+  readonly transactions: ReadonlyMap<Statement, readonly Statement[]>
+}
+
 interface Reading {
   readonly migration: Migration
-  readonly up: ScriptSubject | undefined
-  readonly down: ScriptSubject | undefined
+  readonly up: ReadScript | undefined
+  readonly down: ReadScript | undefined
   readonly hasDown: boolean
   readonly broken: readonly Finding[]
 }
@@ -104,7 +111,7 @@ async function lintPlatform(
   const start = () => createModel(copyOf(known ?? []))
   const final = start()
   for (const { migration, up } of readings)
-    for (const one of up?.parsed.statements ?? []) final.learn(one, migration.version)
+    for (const one of up?.script.statements ?? []) final.learn(one, migration.version)
   const walk: Walk = { model: start(), final, options, used, chosen: new Set(chosen.map((one) => one.version)) }
   return readings.flatMap((reading) => lintOne(reading, walk))
 }
@@ -130,7 +137,7 @@ interface Walk {
 
 async function read(migration: Migration, platform: PlatformName, options: Settled): Promise<Reading> {
   const broken: Finding[] = []
-  const readScript = async (direction: Direction) => {
+  const readScript = async (direction: Direction): Promise<ReadScript | undefined> => {
     const script = chooseScript(migration[direction], platform)
     if (!script || script.run) return undefined
     const { parsed, problems } = await parseScript(script, options.serverVersion)
@@ -138,13 +145,22 @@ async function read(migration: Migration, platform: PlatformName, options: Settl
       const region = location ? { ...location, endLine: location.line, endColumn: location.column + 1 } : undefined
       broken.push(finding(cannotRun, { message }, { migration, direction, region: region ?? startOf(script) }))
     }
-    return problems.length > 0
-      ? undefined
-      : { migration, direction, script, parsed, serverVersion: options.serverVersion, effects: [] }
+    if (problems.length > 0) return undefined
+    const groups = transactionsOf(parsed)
+    const subject = { migration, direction, script, serverVersion: options.serverVersion, effects: [] }
+    return {
+      script: { ...subject, statements: groups.flat() },
+      transactions: new Map(groups.flatMap((group) => group.map((statement) => [statement, group]))),
+    }
   }
   const up = await readScript('up')
   const down = await readScript('down')
   return { migration, up, down, hasDown: chooseScript(migration.down, platform) !== undefined, broken }
+}
+
+/** The statements of a file by the transactions they run in. */
+function transactionsOf({ statements, transactional }: ParsedScript): readonly (readonly Statement[])[] {
+  return transactional ? [statements] : statements.map((statement) => statement.block ?? [statement])
 }
 
 function lintOne(reading: Reading, walk: Walk): readonly Finding[] {
@@ -181,25 +197,22 @@ interface Walked {
 }
 
 /** Goes through the statements in order, each with what is known before it. */
-function walkScript(read: ScriptSubject, walk: Walk, model: SchemaModel): Walked {
-  const { statements } = read.parsed
+function walkScript({ script: read, transactions }: ReadScript, walk: Walk, model: SchemaModel): Walked {
+  const { statements } = read
   const effects = new Map<Statement, ReturnType<typeof describeStatement>>()
-  const script: ScriptSubject = { ...read, effects: statements.map(() => describeNothing) }
   const all: Finding[] = []
   const described = []
   for (const statement of statements) {
     const effect = describeStatement(statement, contextFor(walk, model))
     effects.set(statement, effect)
     described.push(effect)
-    const subject = subjectFor(statement, { script, effects, model, walk })
+    const subject = subjectFor(statement, { script: read, transactions, effects, model, walk })
     if (walk.chosen.has(read.migration.version))
       all.push(...lintRules.flatMap((rule) => findInStatement(rule, subject)))
     model.learn(statement, read.migration.version)
   }
-  return { script: { ...script, effects: described }, findings: all }
+  return { script: { ...read, effects: described }, findings: all }
 }
-
-const describeNothing = { kind: '', locks: [], rewrites: [], scans: [], destroys: [], opaque: false }
 
 function contextFor({ options }: Walk, facts: SchemaModel): EffectContext {
   return { serverVersion: options.serverVersion, utc: options.database?.utc ?? false, facts }
@@ -207,12 +220,13 @@ function contextFor({ options }: Walk, facts: SchemaModel): EffectContext {
 
 interface Around {
   readonly script: ScriptSubject
+  readonly transactions: ReadonlyMap<Statement, readonly Statement[]>
   readonly effects: ReadonlyMap<Statement, ReturnType<typeof describeStatement>>
   readonly model: SchemaModel
   readonly walk: Walk
 }
 
-function subjectFor(statement: Statement, { script, effects, model, walk }: Around): Subject {
+function subjectFor(statement: Statement, { script, transactions, effects, model, walk }: Around): Subject {
   const { options, chosen } = walk
   const isNew = (made: number | undefined) =>
     made !== undefined && (made === script.migration.version || (options.together === true && chosen.has(made)))
@@ -224,6 +238,7 @@ function subjectFor(statement: Statement, { script, effects, model, walk }: Arou
     effect: effectOf(statement),
     effectOf,
     script,
+    transaction: transactions.get(statement) ?? [statement],
     model,
     inUse: (table) => !isNew(model.find(table)?.madeBy) && !isTemporary(script, table) && rows(table) !== 0,
     describe: (table) => tableWithRows(table, rows(table)),
@@ -231,8 +246,8 @@ function subjectFor(statement: Statement, { script, effects, model, walk }: Arou
 }
 
 /** `create temporary table` makes a table that nobody else sees, and so does `pg_temp`. */
-function isTemporary({ parsed }: ScriptSubject, table: TableName): boolean {
-  return table.schema === 'pg_temp' || parsed.statements.some((statement) => makesTemporary(statement, table))
+function isTemporary({ statements }: ScriptSubject, table: TableName): boolean {
+  return table.schema === 'pg_temp' || statements.some((statement) => makesTemporary(statement, table))
 }
 
 function makesTemporary({ tree }: Statement, table: TableName): boolean {
@@ -295,7 +310,7 @@ function startOf(script: Script): Region {
 /** Takes away what a comment allows, and adds what is wrong with the comments. */
 function silence(script: ScriptSubject, found: readonly Finding[], used: Set<string>): readonly Finding[] {
   const own = found.filter((one) => one.direction === script.direction)
-  const allows = findAllows(script.script.text, script.parsed)
+  const allows = findAllows(script.script.text, script.statements)
   const usable = allows.filter((allow) => complaintAbout(allow) === undefined)
   const covers = (allow: Allow, one: Finding) => allow.rule === one.rule && isFor(allow, one, script)
   const about = (rule: Rule, allow: Allow, message: string) => {

@@ -1,6 +1,6 @@
 import type { StatementEffect } from '../effects.js'
 import type { Direction, Migration, Script } from '../migration.js'
-import type { Node, ParsedScript, Statement } from '../statements.js'
+import type { Node, Statement } from '../statements.js'
 import type { TableName } from '../touched-tables.js'
 import type { SchemaModel } from './schema-model.js'
 
@@ -28,6 +28,8 @@ export interface Subject {
   readonly script: ScriptSubject
   /** What another statement of the script does. */
   effectOf(statement: Statement): StatementEffect
+  /** The statements of the transaction that it runs in, itself included. */
+  readonly transaction: readonly Statement[]
   /** The schema before the statement. */
   readonly model: SchemaModel
   /** Whether a table exists before this run and may hold rows. */
@@ -41,7 +43,8 @@ export interface ScriptSubject {
   readonly migration: Migration
   readonly direction: Direction
   readonly script: Script
-  readonly parsed: ParsedScript
+  /** All statements in order, those between `begin` and `commit` one by one. */
+  readonly statements: readonly Statement[]
   readonly serverVersion: number
   /** What each statement does, in order. */
   readonly effects: readonly StatementEffect[]

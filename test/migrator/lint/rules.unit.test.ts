@@ -203,6 +203,7 @@ const cases: Readonly<Record<string, { readonly bad: readonly Text[]; readonly g
   },
   'ddl-with-backfill': {
     bad: [
+      '-- obs: no-transaction\nbegin; alter table pet add column m int; update pet set m = n where m is null; commit;',
       'alter table pet add column m int; update pet set m = n where m is null',
       'alter table pet add column m int; insert into owner select id, name from pet',
       'create trigger x after insert on pet for each row execute function f(); delete from owner where id = 1',

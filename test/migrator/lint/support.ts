@@ -1,4 +1,4 @@
-import { checksum } from '../../../src/migrator/checksum.js'
+import { textChecksum } from '../../../src/migrator/checksum.js'
 import { parseDirectives } from '../../../src/migrator/directives.js'
 import { type LintOptions, lintMigrations } from '../../../src/migrator/lint/lint-migrations.js'
 import type { Finding } from '../../../src/migrator/lint/rule.js'
@@ -39,7 +39,7 @@ export function migrations(...files: readonly (string | Files)[]): readonly Migr
 }
 
 function script(file: string, text: string): Script {
-  return { file, text, checksum: checksum(text), variant: null, directives: parseDirectives(file, text).directives }
+  return { file, text, checksum: textChecksum(text), variant: null, directives: parseDirectives(file, text).directives }
 }
 
 /** What lint finds in a migration that comes after the one that makes the existing tables. */

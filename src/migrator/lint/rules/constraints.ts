@@ -119,14 +119,13 @@ export const validateInSameTransaction: Rule = {
   test: (subject) =>
     complainOf(subject, 'AT_ValidateConstraint', (command, table) => {
       const name = textAt(command, 'name')
-      if (!subject.script.parsed.transactional || !addsConstraint(subject, name)) return undefined
+      if (!addsConstraint(subject, name)) return undefined
       return `${name} is validated while the lock on ${tableText(table)} that adding it took is still held`
     }),
 }
 
-function addsConstraint({ script, statement }: Subject, name: string): boolean {
-  const { statements } = script.parsed
-  return statements.slice(0, statements.indexOf(statement)).some(({ tree }) => {
+function addsConstraint({ transaction, statement }: Subject, name: string): boolean {
+  return transaction.slice(0, transaction.indexOf(statement)).some(({ tree }) => {
     const { kind, content } = unwrap(tree)
     if (kind !== 'AlterTableStmt') return false
     return listAt(content, 'cmds').some((command) => textAt(addedConstraint(command), 'conname') === name)

@@ -21,8 +21,8 @@ export const emptyDown: Rule = {
   safer: 'Write what undoes the up, or delete the down and say why with -- obs: irreversible <reason> in the up.',
   about: 'down',
   testMigration: ({ up, down }) => {
-    if (!up || !down || up.parsed.statements.length === 0 || declared(up) || declared(down)) return []
-    return down.parsed.statements.every(isIdle) ? [{ message: 'this down undoes nothing of its up' }] : []
+    if (!up || !down || up.statements.length === 0 || declared(up) || declared(down)) return []
+    return down.statements.every(isIdle) ? [{ message: 'this down undoes nothing of its up' }] : []
   },
 }
 
@@ -40,9 +40,8 @@ export const downIncomplete: Rule = {
   safer: 'Drop in the down, in reverse order, what the up creates.',
   about: 'down',
   testMigration: ({ up, down }) => {
-    if (!up || !down || declared(up) || declared(down) || isOpaque(down) || down.parsed.statements.every(isIdle))
-      return []
-    const left = leftAfter(madeBy(up.parsed.statements), down.parsed.statements)
+    if (!up || !down || declared(up) || declared(down) || isOpaque(down) || down.statements.every(isIdle)) return []
+    const left = leftAfter(madeBy(up.statements), down.statements)
     return left.length > 0 ? [{ message: `this down leaves behind ${left.map(objectText).join(', ')}` }] : []
   },
 }
@@ -58,7 +57,7 @@ export const downRemovesMore: Rule = {
     const { up, down } = subject
     if (!up || !down || isOpaque(up)) return []
     const made = new Set(everMade(subject))
-    return down.parsed.statements.flatMap((statement) =>
+    return down.statements.flatMap((statement) =>
       dropsOf(statement.tree)
         .filter((drop) => ['table', 'column'].includes(drop.type) && !made.has(objectText(drop)))
         .filter((drop) => !(drop.type === 'column' && made.has(`table ${drop.table}`)))
@@ -69,10 +68,10 @@ export const downRemovesMore: Rule = {
 
 /** What the up makes, and what the down itself makes for a while, under every name that it has. */
 function everMade({ up, down }: MigrationSubject): readonly string[] {
-  const statements = up?.parsed.statements ?? []
+  const statements = up?.statements ?? []
   const names = statements.flatMap((_, i) => madeBy(statements.slice(0, i + 1)).map(objectText))
-  const own = (down?.parsed.statements ?? []).flatMap((statement) => madeBy([statement]).map(objectText))
-  const renames = [...statements, ...(down?.parsed.statements ?? [])].flatMap(({ tree }) => {
+  const own = (down?.statements ?? []).flatMap((statement) => madeBy([statement]).map(objectText))
+  const renames = [...statements, ...(down?.statements ?? [])].flatMap(({ tree }) => {
     const rename = nodeAt(tree ?? {}, 'RenameStmt')
     const table = String(nodeAt(rename, 'relation')['relname'] ?? '')
     return [`table ${rename['newname']}`, `table ${table}`, `column ${table}.${rename['newname']}`]

@@ -107,7 +107,7 @@ function addedHere(
 /** The constraints that the alter table statements of a script add, by the name they get in the model. */
 function names(up: NonNullable<MigrationSubject['up']>): ReadonlySet<string> {
   const found = new Set<string>()
-  for (const { tree } of up.parsed.statements) {
+  for (const { tree } of up.statements) {
     const alter = nodeAt(tree ?? {}, 'AlterTableStmt')
     const table = textAt(nodeAt(alter, 'relation'), 'relname')
     for (const command of listAt(alter, 'cmds')) {

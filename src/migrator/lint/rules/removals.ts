@@ -81,7 +81,7 @@ export const renameTable: Rule = {
     const moves = kind === 'RenameStmt' || kind === 'AlterObjectSchemaStmt'
     const table = tableAt(content, 'relation')
     if (!moves || !table || !relations.has(type) || !inUse(table)) return []
-    const later = script.parsed.statements.slice(script.parsed.statements.indexOf(statement) + 1)
+    const later = script.statements.slice(script.statements.indexOf(statement) + 1)
     const replaced = later.some(({ tree }) => {
       const view = nodeAt(nodeAt(tree ?? {}, 'ViewStmt'), 'view')
       const made = nodeAt(nodeAt(tree ?? {}, 'CreateStmt'), 'relation')

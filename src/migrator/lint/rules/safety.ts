@@ -12,7 +12,7 @@ export const triggersOff: Rule = {
   test: (subject) => {
     const table = alteredTable(subject)
     if (!table || !has(subject.content, (subtype) => subtype.startsWith('AT_DisableTrig'))) return []
-    const { statements } = subject.script.parsed
+    const { statements } = subject.script
     const later = statements.slice(statements.indexOf(subject.statement) + 1)
     const back = later.some(({ tree }) => {
       const { kind, content } = unwrap(tree)
@@ -84,7 +84,7 @@ function setsPath(content: Node): boolean {
 }
 
 function isPinnedLater({ script, statement }: Subject, name: string): boolean {
-  const { statements } = script.parsed
+  const { statements } = script
   return statements.slice(statements.indexOf(statement) + 1).some(({ tree }) => {
     const { kind, content } = unwrap(tree)
     return kind === 'AlterFunctionStmt' && definedFunction(kind, content) === name && setsPath(content)

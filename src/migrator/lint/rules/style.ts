@@ -72,7 +72,7 @@ export const withoutPrimaryKey: Rule = {
   why: 'Its rows cannot be told apart: not by logical replication, not by whoever has to mend one of them.',
   safer: 'Give it a primary key.',
   testMigration: ({ up, final }) => {
-    const made = (up?.parsed.statements ?? []).filter(({ tree }) => {
+    const made = (up?.statements ?? []).filter(({ tree }) => {
       const { kind, content } = unwrap(tree)
       if (kind !== 'CreateStmt' || nodeAt(content, 'relation')['relpersistence'] === 't') return false
       // What it is like, a part of or typed by may bring the key.

@@ -42,9 +42,9 @@ export const ddlWithBackfill: Rule = {
   why: 'The lock that the change of the schema took is held until the last row is written.',
   safer: 'Change the schema in one migration and fill the rows in another, in batches that commit.',
   test: (subject) => {
-    const { script, effect } = subject
+    const { effect } = subject
     const written = writtenTable(subject)
-    if (!script.parsed.transactional || !written || !subject.inUse(written)) return []
+    if (!written || !subject.inUse(written)) return []
     const locked = strongLocksBefore(subject)
     if (locked.length === 0) return []
     return [
@@ -69,9 +69,8 @@ function isFromQuery(insert: Node): boolean {
 }
 
 /** Tables in use that the statements before it have locked so that somebody is kept out. */
-function strongLocksBefore({ script, statement, inUse, effectOf }: Subject): readonly string[] {
-  const { statements } = script.parsed
-  const before = statements.slice(0, statements.indexOf(statement))
+function strongLocksBefore({ transaction, statement, inUse, effectOf }: Subject): readonly string[] {
+  const before = transaction.slice(0, transaction.indexOf(statement))
   const locks = before.flatMap((one) => effectOf(one).locks)
   const strong = locks.filter(
     ({ table, mode }) => lockModes.indexOf(mode) >= lockModes.indexOf('SHARE ROW EXCLUSIVE') && inUse(table),
@@ -137,16 +136,15 @@ export const enumValueUsed: Rule = {
   summary: 'an enum value is added and used in one transaction',
   why: 'PostgreSQL refuses to use a new value before the transaction that added it has committed.',
   safer: 'Add the value in a migration of its own, before the one that uses it.',
-  test: ({ kind, content, script, statement }) => {
+  test: ({ kind, content, transaction, statement }) => {
     const value = textAt(content, 'newVal')
-    if (kind !== 'AlterEnumStmt' || content['oldVal'] || !script.parsed.transactional) return []
-    const { statements } = script.parsed
+    if (kind !== 'AlterEnumStmt' || content['oldVal']) return []
     const type = namesAt(content, 'typeName').at(-1)
-    const at = statements.indexOf(statement)
-    const madeHere = statements.slice(0, at).some(({ tree }) => {
+    const at = transaction.indexOf(statement)
+    const madeHere = transaction.slice(0, at).some(({ tree }) => {
       return namesAt(nodeAt(tree ?? {}, 'CreateEnumStmt'), 'typeName').at(-1) === type
     })
-    const uses = statements.slice(at + 1).find(({ tree }) => usesLiteral(tree, value))
+    const uses = transaction.slice(at + 1).find(({ tree }) => usesLiteral(tree, value))
     if (madeHere || !uses) return []
     return [{ message: `'${value}' is used in the transaction that adds it to ${type}`, statement: uses }]
   },
