@@ -14,7 +14,7 @@ import { migrateUp } from '../up.js'
 import { compareLines, type Difference, sizeOf } from './difference.js'
 import { cannotCompare, nothingToAdopt } from './errors.js'
 import { toolOwnedPaths, withoutPaths } from './own-tables.js'
-import { reachesBeyond } from './whole-server.js'
+import { flatten, reachesBeyond } from './whole-server.js'
 
 /** How the database differs from what the migrations up to one version build. */
 export interface Compared {
@@ -60,6 +60,7 @@ export async function compareVersions(
   }
   const failure = await build(database, pack, survey, { to: last.version, afterEach }, context)
   const stuck = failure ?? survey.stuck
+  context.progress.step('comparing with what is there')
   if (nearest.length === 0) throw cannotCompare(stuck ?? 'no migration was run')
   if (to === undefined && (await target.isEmpty())) throw nothingToAdopt(pack)
   return { nearest, stuck }
@@ -88,7 +89,7 @@ async function surveyScripts({ platform }: Database, migrations: readonly Migrat
     const parsed = script && !script.run ? (await parseScript(script, platform.serverVersion)).parsed : undefined
     const stuck = script && parsed && reachesBeyond(script, parsed)
     if (stuck !== undefined) return { last, stuck, extensions }
-    for (const { tree } of parsed?.statements ?? []) {
+    for (const { tree } of flatten(parsed?.statements ?? [])) {
       const { kind, content } = unwrap(tree)
       if (kind === 'CreateExtensionStmt') extensions.add(textAt(content, 'extname'))
     }

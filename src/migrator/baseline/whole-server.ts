@@ -1,6 +1,6 @@
 import { describeLocation, locate } from '../location.js'
 import type { Script } from '../migration.js'
-import type { ParsedScript } from '../statements.js'
+import type { ParsedScript, Statement } from '../statements.js'
 
 /**
  * Statements whose effect reaches beyond the database they run in. In a scratch
@@ -29,11 +29,16 @@ const kinds: Readonly<Record<string, string>> = {
 
 /** Says where a script reaches beyond its database, undefined when it does not. */
 export function reachesBeyond(script: Script, { statements }: ParsedScript): string | undefined {
-  for (const { tree, index } of statements) {
+  for (const { tree, index } of flatten(statements)) {
     const words = kinds[Object.keys(tree ?? {})[0] ?? '']
     if (words === undefined) continue
     const where = describeLocation(locate(script.file, script.text, index))
     return `${where}: ${words} reaches the whole server, so it is not run in a scratch database`
   }
   return undefined
+}
+
+/** The statements themselves, those between `begin` and `commit` included. */
+export function flatten(statements: readonly Statement[]): readonly Statement[] {
+  return statements.flatMap((statement) => statement.block ?? [statement])
 }

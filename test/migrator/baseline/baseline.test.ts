@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { quietContext } from '../../src/context.js'
-import { readCatalog } from '../../src/database/catalog.js'
-import { type Sql, withDatabase } from '../../src/database/connect.js'
-import { fingerprintTable } from '../../src/database/fingerprint.js'
-import { type BaselineOptions, baseline } from '../../src/migrator/baseline/baseline.js'
-import { withMigrationLock } from '../../src/migrator/lock.js'
-import { migrationStatus } from '../../src/migrator/status.js'
-import { migrateUp } from '../../src/migrator/up.js'
-import { type Pack, resolvePack } from '../../src/packs.js'
-import { loadMvp, textOf } from '../migrations/pack.js'
-import { onServer, openTestDatabase } from '../support/database.js'
-import { addFiles, testPack } from '../support/packs.js'
-import { tables } from './import/tools.js'
+import { quietContext } from '../../../src/context.js'
+import { readCatalog } from '../../../src/database/catalog.js'
+import { type Sql, withDatabase } from '../../../src/database/connect.js'
+import { fingerprintTable } from '../../../src/database/fingerprint.js'
+import { type BaselineOptions, baseline } from '../../../src/migrator/baseline/baseline.js'
+import { withMigrationLock } from '../../../src/migrator/lock.js'
+import { migrationStatus } from '../../../src/migrator/status.js'
+import { migrateUp } from '../../../src/migrator/up.js'
+import { type Pack, resolvePack } from '../../../src/packs.js'
+import { loadMvp, textOf } from '../../migrations/pack.js'
+import { onServer, openTestDatabase } from '../../support/database.js'
+import { addFiles, testPack } from '../../support/packs.js'
+import { tables } from '../import/tools.js'
 
 const files = {
   '0001_pet.up.sql': 'create table pet (id int primary key, name text);',
@@ -242,7 +242,7 @@ it('needs the right to make a scratch database, or to be told not to', async () 
   })
   await builtByHand(1)
   const { password: _, ...address } = db.address
-  const { Secret } = await import('../../src/secret.js')
+  const { Secret } = await import('../../../src/secret.js')
   await withDatabase({ ...address, user: role, password: new Secret('secret') }, quietContext(), async (plain) => {
     await expect(baseline(plain, pack, { to: 1 }, quietContext())).rejects.toMatchObject({
       code: 'baseline_not_compared',
