@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { migrateBaselineCommand } from './baseline.js'
+import { migrateCheckCommand } from './check.js'
 import { migrateCreateCommand } from './create.js'
 import { migrateDownCommand } from './down.js'
 import { migrateGotoCommand } from './goto.js'
@@ -20,6 +21,7 @@ export function migrateCommand(): Command {
     .addCommand(migratePlanCommand())
     .addCommand(migrateStatusCommand())
     .addCommand(migrateCreateCommand())
+    .addCommand(migrateCheckCommand())
     .addCommand(migrateImportCommand())
     .addCommand(migrateBaselineCommand())
     .addCommand(migrateRepairCommand())
