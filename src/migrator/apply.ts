@@ -8,6 +8,7 @@ import type { Direction } from './migration.js'
 import { comparePreserved, type PreservationReceipt, takeSnapshots } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
 import { mayChangeSettings, restoreSettings } from './session-settings.js'
+import type { Statement } from './statements.js'
 import { applyStatementwise } from './statementwise.js'
 import { atStep, hadNoEffect, StepError } from './step-error.js'
 import { finished, isTransactional, type PreparedStep, type Run, reached, searchPath, touched } from './step-run.js'
@@ -81,7 +82,24 @@ function localSettings({ schema, ddlLockTimeoutMs }: Run): string {
 
 async function runScript(session: Session, { script, parsed }: PreparedStep): Promise<void> {
   if (script.run) await runFunction(session, script, script.run)
-  await Promise.all((parsed?.statements ?? []).map((statement, i) => runStatement(session, script, statement, i + 1)))
+  for (const group of togetherWithoutWaiting(parsed?.statements ?? [])) {
+    await Promise.all(group.map(({ statement, number }) => runStatement(session, script, statement, number)))
+  }
+}
+
+/**
+ * Statements are sent one behind the other without waiting for answers, except around
+ * rows for `copy`: the server takes whatever follows that statement for its data.
+ */
+function togetherWithoutWaiting(statements: readonly Statement[]) {
+  const groups: { readonly statement: Statement; readonly number: number }[][] = []
+  for (const [i, statement] of statements.entries()) {
+    const alone = statement.rows !== undefined || statements[i - 1]?.rows !== undefined
+    const last = groups.at(-1)
+    if (!last || alone) groups.push([{ statement, number: i + 1 }])
+    else last.push({ statement, number: i + 1 })
+  }
+  return groups
 }
 
 /** Also gives the transaction its number, which tells its own rows from older ones. */

@@ -84,16 +84,9 @@ describe('begin and commit in a file', () => {
     })
     await migrateUp(db, pack, {}, context)
     expect((await transactions(db)).pets).toHaveLength(4)
-    const rows = await db.sql`select concat_ws(' ', state, statement) as line from obs.migration_history order by id`
-    expect(rows.map((row) => row['line'])).toEqual([
-      'running 1',
-      'running 2',
-      'running 3',
-      'running 4',
-      'failed 4',
-      'running 4',
-      'applied 4',
-    ])
+    const rows = await db.sql`
+      select concat_ws(' ', state, statement) as line from obs.migration_history where state <> 'running' order by id`
+    expect(rows.map((row) => row['line'])).toEqual(['failed 4', 'applied 4'])
   })
 
   it('report a constraint that fails at the commit as the failure of that statement', async () => {
@@ -153,6 +146,19 @@ insert into pet values (3, f());`
       { name: 'c' },
       { name: 'copy pet from stdin;\n\\.\n' },
     ])
+  })
+
+  it('may begin and end a file, and follow upon itself', async () => {
+    const db = await testDatabase()
+    const copy = (row: string) => `copy pet from stdin;\n${row}\n\\.\n`
+    const pack = await testPack({
+      '1_pet.up.sql': 'create table pet (id int primary key);',
+      '2_rows.up.sql': `${copy('1')}${copy('2')}select 1;\nselect 2;\n${copy('3')}`,
+      '3_wrong.up.sql': `${copy('4')}${copy('1')}select 1;\n${copy('5')}`,
+    })
+    const error = await failure(migrateUp(db, pack, {}, context))
+    expect(error).toMatchObject({ done: ['1_pet', '2_rows'], failure: { statement: 2, location: { line: 5 } } })
+    expect(await db.sql`select id from pet order by id`).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
   })
 
   it('names the line of the row that the server refuses, and keeps nothing', async () => {
