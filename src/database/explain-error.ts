@@ -2,6 +2,7 @@ import postgres from 'postgres'
 import { codeOf, exitCodes, ObsError } from '../errors.js'
 import { describeAddress, type ServerAddress } from './address.js'
 import { hungUpCode } from './pool.js'
+import { transactionPooler } from './transaction-pooler.js'
 
 /** The server could not be reached, or did not let us in. */
 export class ConnectionError extends ObsError {
@@ -110,6 +111,9 @@ const readOnly: Explanation = (error, address) =>
     details: { user: address.user },
   })
 
+/** Whoever prepared the statement was another backend. */
+const pooled: Explanation = (error, address) => transactionPooler(address, error)
+
 /** Driver and SQLSTATE codes; https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const explanations: Readonly<Record<string, Explanation>> = {
   ECONNREFUSED: unreachable,
@@ -135,6 +139,8 @@ const explanations: Readonly<Record<string, Explanation>> = {
   '3D000': noDatabase,
   '57P03': notReady,
   '53300': notReady,
+  '26000': pooled,
+  '42P05': pooled,
   '42501': noRight,
   '25006': readOnly,
 }

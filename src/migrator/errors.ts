@@ -110,9 +110,12 @@ export class DirtyHistoryError extends ObsError {
     readonly version: number,
     readonly direction: Direction,
     readonly statement: number,
+    /** What the catalog said, where it was asked. */
+    readonly findings: readonly string[] = [],
   ) {
+    const seen = findings.map((finding) => `: ${finding}`).join('')
     super(
-      `migration ${migration} (${direction}) stopped in statement ${statement}, and the catalog cannot tell whether that statement took effect`,
+      `migration ${migration} (${direction}) stopped in statement ${statement}, and whether that took effect is not known${seen}`,
       {
         code: 'history_dirty',
         exitCode: exitCodes.dirty,

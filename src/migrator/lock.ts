@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunContext } from '../context.js'
-import { type Session, type Sql, throwIfAborted, withSession } from '../database/connect.js'
+import { type Database, type Session, type Sql, throwIfAborted, withSession } from '../database/connect.js'
+import { refuseTransactionPooler } from '../database/transaction-pooler.js'
 import { describeHolder, type LockHolder, LockTimeoutError } from './errors.js'
 
 /** What is locked, and how long to wait for it. */
@@ -17,14 +18,16 @@ export interface LockRequest {
  * it when the connection ends, however that comes about.
  *
  * @throws LockTimeoutError naming the holder when the lock was not to be had in time.
+ * @throws UsageError when a pooler gives the session to others between two transactions.
  */
 export async function withMigrationLock<T>(
-  sql: Sql,
+  { sql, address }: Pick<Database, 'sql' | 'address'>,
   { schema, timeoutMs }: LockRequest,
   context: RunContext,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   return withSession(sql, async (session) => {
+    await refuseTransactionPooler(session, sql, address)
     const key = await lockKey(session, schema)
     await acquire(session, key, timeoutMs, context)
     try {

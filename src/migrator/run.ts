@@ -108,7 +108,7 @@ export async function runMigrations(
   if (steps?.length === 0) return { ...nothing, durationMs: elapsed() }
 
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
-  return withMigrationLock(database.sql, lock, context, async (session) => {
+  return withMigrationLock(database, lock, context, async (session) => {
     const situation = await settledSituation(session, { database, pack, options }, migrations, context)
     const current = await prepareSteps(database, plan(situation), steps)
     if (options.confirmed) refuseOther(options.confirmed, current)

@@ -137,7 +137,7 @@ describe('obs migrate up', () => {
     const code = await withDatabase(
       db.address,
       context,
-      ({ sql }) => withMigrationLock(sql, lock, context, () => migrate('up', '--lock-timeout', '0.2')),
+      (database) => withMigrationLock(database, lock, context, () => migrate('up', '--lock-timeout', '0.2')),
       { purpose: 'colleague' },
     )
     expect(code).toBe(4)
@@ -351,7 +351,9 @@ it('goes on after a statement that failed outside a transaction, and repairs wha
   await migrate('status')
   expect(printed.stdout).toContain('x stopped before statement 2; mend the file, then obs migrate up goes on there')
   expect(await migrate('down', '--backup', 'none')).toBe(5)
-  expect(await migrate('repair', '3')).toBe(2)
+  expect(await migrate('repair', '3')).toBe(5)
+  expect(printed.stdout).toContain('0003_x (up) stopped before statement 2 of 2')
+  process.exitCode = undefined
   expect(await migrate('repair', '3', '--resume-at', '3')).toBe(0)
   expect(await migrate('up', '--backup', 'none')).toBe(0)
   await migrate('status', '--json')

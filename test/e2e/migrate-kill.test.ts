@@ -57,16 +57,45 @@ it('leaves no trace of a migration whose process is killed, and no lock', async 
   ])
 })
 
-it('is dirty when it was killed outside a transaction, until somebody says where it stood', async () => {
+it('goes on by itself at the statement that it was killed in, outside a transaction', async () => {
   const database = await testDatabase()
   const env = { DATABASE_URL: database.url }
   await files({ '0002_slow.up.sql': '-- obs: no-transaction\ncreate table one (id int);\nselect pg_sleep(600);' })
   await upKilledWhileSleeping(database)
+  const status = await obs(['migrate', 'status', '--json'], { cwd, env })
+  expect(JSON.parse(status.stdout).migrations[1]).toMatchObject({ state: 'dirty', stopped_at: { statement: 2 } })
+  await files({ '0002_slow.up.sql': '-- obs: no-transaction\ncreate table one (id int);\ncreate table two (id int);' })
+  expect(await obs(['migrate', 'up', '--backup', 'none'], { cwd, env })).toMatchObject({ code: 0 })
+  expect(await database.sql`select to_regclass('two')::text as two`).toEqual([{ two: 'two' }])
+})
+
+it('is explained by repair with exit code 5 where the catalog cannot tell, until somebody says what is true', async () => {
+  const database = await testDatabase()
+  const env = { DATABASE_URL: database.url }
+  await files({ '0002_slow.up.sql': '-- obs: no-transaction\ndo $$ begin commit; perform pg_sleep(600); end $$;' })
+  await upKilledWhileSleeping(database)
   const again = await obs(['migrate', 'up'], { cwd, env })
   expect(again.code).toBe(5)
-  expect(again.stderr).toContain('obs migrate repair 2 --resume-at 2')
-  await files({ '0002_slow.up.sql': '-- obs: no-transaction\ncreate table one (id int);\ncreate table two (id int);' })
-  expect((await obs(['migrate', 'repair', '2', '--resume-at', '2'], { cwd, env })).code).toBe(0)
-  expect((await obs(['migrate', 'up', '--backup', 'none'], { cwd, env })).code).toBe(0)
-  expect(await database.sql`select to_regclass('two')::text as two`).toEqual([{ two: 'two' }])
+  expect(again.stderr).toContain('obs migrate repair 2')
+  const explained = await obs(['migrate', 'repair'], { cwd, env })
+  expect(explained.code).toBe(5)
+  expect(explained.stdout).toContain('0002_slow (up) broke off in statement 1 of 1')
+  expect(explained.stdout).toContain('do $$ begin commit; perform pg_sleep(600); end $$')
+  expect(explained.stdout).toContain('obs migrate repair 2 --resume-at 2')
+  const json = await obs(['migrate', 'repair', '2', '--json'], { cwd, env })
+  expect(json.code).toBe(5)
+  expect(JSON.parse(json.stdout).half_done).toMatchObject([
+    {
+      version: 2,
+      state: 'unknown',
+      statement: 1,
+      resume: null,
+      evidence: { verdict: 'unknown' },
+      undo: { possible: false },
+    },
+  ])
+  expect((await obs(['migrate', 'repair', '--resume', '--undo'], { cwd, env })).code).toBe(2)
+  expect((await obs(['migrate', 'repair', '2', '--mark', 'reverted'], { cwd, env })).code).toBe(0)
+  const nothing = await obs(['migrate', 'repair'], { cwd, env })
+  expect(nothing).toMatchObject({ code: 0, stdout: 'nothing is half done\n' })
 })

@@ -73,7 +73,7 @@ it('gives up with exit code 4 and names the holder, having changed nothing', asy
     db.address,
     context,
     (other) =>
-      withMigrationLock(other.sql, { schema: 'public', timeoutMs: 0 }, context, async (session) => {
+      withMigrationLock(other, { schema: 'public', timeoutMs: 0 }, context, async (session) => {
         const [{ pid } = { pid: 0 }] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
         const error = await migrateUp(db, pack, { lockTimeoutMs: 200 }, context).catch((thrown: unknown) => thrown)
         expect(error).toMatchObject({ code: 'lock_timeout', exitCode: 4, holder: { pid } })
@@ -88,7 +88,7 @@ it('gives up with exit code 4 and names the holder, having changed nothing', asy
 it('does not wait for a run on another schema', async () => {
   const db = await testDatabase()
   const pack = await testPack({ '0001_pet.up.sql': 'create table pet ();' }, 'mine')
-  await withMigrationLock(db.sql, { schema: 'yours', timeoutMs: 0 }, context, async () => {
+  await withMigrationLock(db, { schema: 'yours', timeoutMs: 0 }, context, async () => {
     expect((await migrateUp(db, pack, { lockTimeoutMs: 0 }, context)).applied).toHaveLength(1)
   })
 })

@@ -99,7 +99,7 @@ describe('a statement that fails cleanly', () => {
       exitCode: 5,
       statement: 2,
     })
-    const repaired = await repairMigration(db, pack, 1, { nowIs: 'applied' }, context)
+    const repaired = await repairMigration(db, pack, 1, { mark: 'applied' }, {}, context)
     expect(repaired.next).toBe('obs migrate status')
     await migrateDown(db, pack, {}, context)
     expect(await tables(db)).toEqual([])
@@ -149,9 +149,9 @@ describe('a connection that dies in the middle', () => {
     const { db, pack } = await broken()
     await db.sql`drop table mine`
     for (const resumeAt of [0, 5]) {
-      await expect(repairMigration(db, pack, 1, { resumeAt }, context)).rejects.toMatchObject({ exitCode: 2 })
+      await expect(repairMigration(db, pack, 1, { resumeAt }, {}, context)).rejects.toMatchObject({ exitCode: 2 })
     }
-    const repaired = await repairMigration(db, pack, 1, { resumeAt: 2 }, context)
+    const repaired = await repairMigration(db, pack, 1, { resumeAt: 2 }, {}, context)
     expect(repaired.next).toBe('obs migrate up')
     await migrateUp(db, pack, {}, context)
     expect(await tables(db)).toEqual(['one', 'three'])
@@ -162,7 +162,7 @@ describe('a connection that dies in the middle', () => {
     const { db, pack } = await broken()
     await db.sql`drop table mine`
     await db.sql`drop table one`
-    await repairMigration(db, pack, 1, { nowIs: 'reverted' }, context)
+    await repairMigration(db, pack, 1, { mark: 'reverted' }, {}, context)
     expect(await states(db, pack)).toEqual(['1 pending'])
     await migrateUp(db, pack, {}, context)
     expect(await tables(db)).toEqual(['one', 'three'])
@@ -178,7 +178,7 @@ it('takes the file as it is now for applied, when a down that broke off was fini
   await migrateUp(db, pack, {}, context)
   await expect(migrateDown(db, pack, {}, context)).rejects.toMatchObject({ failure: { statement: 2 } })
   await db.sql`create table one ()`
-  await repairMigration(db, pack, 1, { nowIs: 'applied' }, context)
+  await repairMigration(db, pack, 1, { mark: 'applied' }, {}, context)
   expect(await states(db, pack)).toEqual(['1 applied'])
   expect((await migrateUp(db, pack, {}, context)).applied).toEqual([])
 })
@@ -218,7 +218,7 @@ it('repairs nothing that is not half done', async () => {
   const db = await testDatabase()
   const pack = await testPack({ '0001_x.up.sql': 'select 1;' })
   await migrateUp(db, pack, {}, context)
-  await expect(repairMigration(db, pack, 1, { nowIs: 'reverted' }, context)).rejects.toMatchObject({
+  await expect(repairMigration(db, pack, 1, { mark: 'reverted' }, {}, context)).rejects.toMatchObject({
     code: 'nothing_to_repair',
     exitCode: 2,
   })

@@ -1,9 +1,10 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { quietContext, type RunContext } from '../../src/context.js'
-import { type Session, withDatabase, withSession } from '../../src/database/connect.js'
+import { type Session, withSession } from '../../src/database/connect.js'
 import { migrationStatus } from '../../src/migrator/status.js'
 import { migrateUp } from '../../src/migrator/up.js'
 import type { Pack } from '../../src/packs.js'
+import { crashIn } from '../support/crash.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 import { testPack } from '../support/packs.js'
 
@@ -14,44 +15,6 @@ function listening(): { context: RunContext; heard: string[] } {
   const heard: string[] = []
   const progress = { step() {}, advance() {}, warn: (text: string) => void heard.push(text) }
   return { context: { ...context, progress }, heard }
-}
-
-/**
- * Runs `up` while `holding` keeps a transaction open, and cuts its connection as soon as
- * the server waits in the middle of `statement`.
- */
-async function crashIn(db: TestDatabase, pack: Pack, statement: string, holding: string): Promise<unknown> {
-  return withSession(db.sql, async (holder) => {
-    await holder`begin`
-    await holder.unsafe(holding)
-    const run = withDatabase(db.address, context, (mine) => migrateUp(mine, pack, { preserve: 'off' }, context))
-    const failed = run.catch((error: unknown) => error)
-    await cutWhenWaiting(db, statement)
-    const error = await failed
-    await holder`rollback`
-    await gone(db, statement)
-    return error
-  })
-}
-
-async function cutWhenWaiting(db: TestDatabase, statement: string): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const [row] = await db.sql`
-        select pg_terminate_backend(pid) as cut from pg_stat_activity
-        where datname = current_database() and query ilike ${`${statement}%`} and wait_event_type = 'Lock'`
-      expect(row).toEqual({ cut: true })
-    },
-    { timeout: 20_000, interval: 20 },
-  )
-}
-
-async function gone({ sql }: { sql: TestDatabase['sql'] }, statement: string): Promise<void> {
-  await vi.waitFor(async () => {
-    const rows = await sql`
-      select from pg_stat_activity where datname = current_database() and query ilike ${`${statement}%`} and state = 'active'`
-    expect(rows).toHaveLength(0)
-  })
 }
 
 async function states(db: TestDatabase, pack: Pack): Promise<string[]> {

@@ -1,56 +1,123 @@
 import { Command, Option } from 'commander'
-import { UsageError } from '../../errors.js'
-import type { Finding } from '../../migrator/repair.js'
-import { action, withTarget } from '../invocation.js'
-import { lockTimeoutOption, parseCount, parseVersion } from './flags.js'
+import type { Database } from '../../database/connect.js'
+import { exitCodes, UsageError } from '../../errors.js'
+import type { RepairChoice, RepairOptions, RepairResult } from '../../migrator/repair.js'
+import { action, type Invocation, withTarget } from '../invocation.js'
+import {
+  backupOption,
+  ddlLockTimeoutOption,
+  ddlRetryForOption,
+  lockTimeoutOption,
+  parseCount,
+  parseVersion,
+  type RunFlags,
+  runOptions,
+} from './flags.js'
+import { findingsJson, findingsText } from './render-repair.js'
 
-interface Options {
+interface RepairFlags extends RunFlags {
+  readonly resume?: boolean
   readonly resumeAt?: number
-  readonly nowIs?: 'applied' | 'reverted'
-  readonly lockTimeout: number
+  readonly undo?: boolean
+  readonly mark?: 'applied' | 'reverted'
 }
 
 export function migrateRepairCommand(): Command {
   return new Command('repair')
-    .description('tell the history what became of a half-done migration')
-    .argument('<version>', 'the dirty version, as obs migrate status shows it', parseVersion)
-    .option('--resume-at <statement>', 'the first statement that did not take effect', parseCount)
-    .addOption(
-      new Option('--now-is <state>', 'you finished it, or took it back, by hand').choices(['applied', 'reverted']),
+    .description('explain a half-done migration and settle it')
+    .argument(
+      '[version]',
+      'the version, as obs migrate status shows it; needed when several are half done',
+      parseVersion,
     )
+    .option('--resume', 'go on where the catalog says that it stands')
+    .option('--resume-at <statement>', 'you looked: this is the first statement that did not take effect', parseCount)
+    .option('--undo', 'take back what it did so far, if that can be done with certainty')
+    .addOption(
+      new Option(
+        '--mark <state>',
+        'you finished it, or took it back, by hand; changes the history and nothing else',
+      ).choices(['applied', 'reverted']),
+    )
+    .addOption(backupOption())
     .addOption(lockTimeoutOption())
+    .addOption(ddlLockTimeoutOption())
+    .addOption(ddlRetryForOption())
     .addHelpText(
       'after',
       `
 Examples:
+  $ obs migrate repair                      what is half done, what the catalog says, the ways out
+  $ obs migrate repair 7 --resume
   $ obs migrate repair 7 --resume-at 3      statements 1 and 2 took effect; the next run begins with 3
-  $ obs migrate repair 7 --now-is reverted  nothing of it is left
+  $ obs migrate repair 7 --undo
+  $ obs migrate repair 7 --mark reverted    nothing of it is left
 
-Only a migration that runs outside a transaction can be half done. Changes the history and
-nothing else.`,
+Without a choice it changes nothing and exits 5 when something is half done, 0 when nothing is.
+Only a migration that runs outside a transaction can be half done, and obs migrate up asks the
+catalog by itself: repair is for what the catalog cannot tell, and for taking a migration back.`,
     )
     .action(
-      action<Options, [number]>(async (invocation, version) => {
-        const { options, settings, context, style } = invocation
-        const finding = findingOf(options)
-        const { repairMigration } = await import('../../migrator/repair.js')
-        const result = await withTarget(
+      action<RepairFlags, [number | undefined]>(async (invocation, version) => {
+        const choice = choiceOf(invocation.options)
+        await withTarget(
           invocation,
-          (database) => repairMigration(database, settings.pack, version, finding, context, options.lockTimeout),
+          (database) =>
+            choice ? settle(invocation, database, version, choice) : explain(invocation, database, version),
           { purpose: 'migrate repair' },
         )
-        invocation.answer({
-          json: result,
-          text: `settled ${result.version} ${result.name}; go on with ${style.strong(result.next)}`,
-        })
       }),
     )
 }
 
-function findingOf({ resumeAt, nowIs }: Options): Finding {
-  if (resumeAt !== undefined && nowIs === undefined) return { resumeAt }
-  if (nowIs !== undefined && resumeAt === undefined) return { nowIs }
-  throw new UsageError('say either --resume-at or --now-is', {
-    hint: 'Look into the database first: --resume-at <statement> names the first statement that did not take effect.',
+function choiceOf({ resume, resumeAt, undo, mark }: RepairFlags): RepairChoice | undefined {
+  const choices: RepairChoice[] = []
+  if (resume) choices.push({ resume })
+  if (resumeAt !== undefined) choices.push({ resumeAt })
+  if (undo) choices.push({ undo })
+  if (mark !== undefined) choices.push({ mark })
+  if (choices.length < 2) return choices[0]
+  throw new UsageError('--resume, --resume-at, --undo and --mark are different ways out', {
+    hint: 'Choose one of them; obs migrate repair without any explains each.',
   })
+}
+
+async function explain(
+  invocation: Invocation<RepairFlags>,
+  database: Database,
+  version: number | undefined,
+): Promise<void> {
+  const { settings, context, style } = invocation
+  const { explainRepair } = await import('../../migrator/repair.js')
+  const findings = await explainRepair(database, settings.pack, version, optionsOf(invocation, database), context)
+  if (findings.length > 0) process.exitCode = exitCodes.dirty
+  invocation.answer({ json: findingsJson(findings), text: findingsText(findings, style) })
+}
+
+async function settle(
+  invocation: Invocation<RepairFlags>,
+  database: Database,
+  version: number | undefined,
+  choice: RepairChoice,
+): Promise<void> {
+  const { settings, context, terminal, style } = invocation
+  const { repairMigration } = await import('../../migrator/repair.js')
+  if ('undo' in choice && terminal.canAsk) await invocation.confirm('Take back what the half-done migration did?')
+  const options = optionsOf(invocation, database)
+  const result = await repairMigration(database, settings.pack, version, choice, options, context)
+  const { ran, backup, next } = result
+  const lines = [
+    ...ran.map((sql) => `ran: ${sql}`),
+    ...(backup ? [`backup: ${style.strong(backup.id)} in ${backup.path}`] : []),
+    `settled ${result.version} ${result.name}; go on with ${style.strong(next)}`,
+  ]
+  invocation.answer({ json: resultJson(result), text: lines.join('\n') })
+}
+
+function optionsOf(invocation: Invocation<RepairFlags>, database: Database): RepairOptions {
+  return runOptions(invocation, database)
+}
+
+function resultJson({ version, name, ran, backup, next }: RepairResult) {
+  return { version, name, ran, backup, next }
 }

@@ -53,7 +53,7 @@ export async function baseline(
   refuseContradictions(options)
   if (options.dryRun) return (await decide(database, pack, options, context)).result
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
-  return withMigrationLock(database.sql, lock, context, async (session) => {
+  return withMigrationLock(database, lock, context, async (session) => {
     const { result, events } = await decide(database, pack, options, context)
     await recordAdoption(session, pack, events, context)
     return result

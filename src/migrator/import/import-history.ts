@@ -48,7 +48,7 @@ export async function importHistory(
 ): Promise<ImportResult> {
   if (options.dryRun) return (await decide(database, pack, options)).result
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
-  return withMigrationLock(database.sql, lock, context, async (session) => {
+  return withMigrationLock(database, lock, context, async (session) => {
     const { result, events } = await decide(database, pack, options)
     if (events.length > 0) await recordAdoption(session, pack, events, context)
     return result

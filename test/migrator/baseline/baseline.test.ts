@@ -89,7 +89,7 @@ describe('a database that has the schema of one version', () => {
 
   it('is not touched by a dry run, which takes no lock', async () => {
     await builtByHand(2)
-    await withMigrationLock(db.sql, { schema: 'public', timeoutMs: 0 }, quietContext(), async () => {
+    await withMigrationLock(db, { schema: 'public', timeoutMs: 0 }, quietContext(), async () => {
       expect(await adopt({ dryRun: true })).toMatchObject({ migration: { version: 2 } })
       await expect(adopt({ lockTimeoutMs: 0 })).rejects.toMatchObject({ exitCode: 4 })
     })

@@ -342,7 +342,7 @@ describe('the history of obs', () => {
   })
 
   it('is as it was after a dry run, which takes no lock', async () => {
-    await withMigrationLock(db.sql, { schema: 'public', timeoutMs: 0 }, quietContext(), async () => {
+    await withMigrationLock(db, { schema: 'public', timeoutMs: 0 }, quietContext(), async () => {
       expect(await imported({ dryRun: true })).toMatchObject({ imported: [{}, {}] })
       await expect(imported({ lockTimeoutMs: 0 })).rejects.toMatchObject({ exitCode: 4 })
     })

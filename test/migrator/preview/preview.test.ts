@@ -166,7 +166,7 @@ describe('making a plan', () => {
     const before = await readCatalog(db.sql, ['public', 'obs'])
     const [rows] = await db.sql`select count(*) from obs.migration_history`
     const lock = { schema: 'public', timeoutMs: 0 }
-    const plan = await withMigrationLock(db.sql, lock, context, () =>
+    const plan = await withMigrationLock(db, lock, context, () =>
       withSession(db.sql, (session) =>
         withTransaction(session, async () => {
           await session`lock table pet, raw in access exclusive mode`
