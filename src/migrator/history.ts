@@ -160,6 +160,30 @@ export async function readHistory(sql: Sql | Session, place: HistoryPlace): Prom
   )
 }
 
+/** A row of the history with who wrote it. */
+export interface SignedEvent extends HistoryEvent {
+  /** The person's login on their machine and their role on the server. */
+  readonly who: string
+  readonly host: string
+  readonly obs_version: string
+}
+
+/** Reads all that happened to one version of a pack, oldest first. */
+export async function readSignedHistory(
+  sql: Sql | Session,
+  { name: pack, historySchema: schema }: HistoryPlace,
+  version: number,
+): Promise<readonly SignedEvent[]> {
+  if (!(await historyHas(sql, schema, 'pack'))) return []
+  const kept = (await historyHas(sql, schema, 'remark')) ? 'script, remark' : 'null as script, null as remark'
+  return sql.unsafe<SignedEvent[]>(
+    `select version, name, direction, checksum, variant, state, in_transaction, started_at, finished_at,
+            duration_ms, statement, error, backup_id, receipt, who, host, obs_version, ${kept}
+     from ${quoteQualified(schema, tableName)} where pack = $1 and version = $2 order by id`,
+    [pack, String(version)],
+  )
+}
+
 /** The texts of migrations as they were applied last, by version, where they were kept. */
 export async function readScripts(
   sql: Sql | Session,

@@ -227,6 +227,7 @@ describe('obs migrate plan', () => {
             },
           ],
           cannot_be_undone: [],
+          lint: [{ rule: 'index-blocks-writes', severity: 'error', version: 2 }],
         },
       ],
       backup: { made: true, scope: 'database', engine: expect.any(String), estimated_bytes: expect.any(Number) },
@@ -298,6 +299,42 @@ describe('obs migrate redo and goto', () => {
     expect(await migrate('plan', '--allow-out-of-order')).toBe(0)
     expect(printed.stdout).toContain('up 2 late: in one transaction, out of order')
     expect(await migrate('up', '--backup', 'none', '--allow-out-of-order')).toBe(0)
+  })
+})
+
+describe('obs migrate show', () => {
+  it('prints what is known of a migration, and how to get back to before it', async () => {
+    await migrate('up', '--to', '1')
+    await files({ '0002_toy.up.sql': 'alter table pet add column toy text;' })
+    await migrate('up', '--json')
+    const { id } = answer().backup
+    expect(await migrate('show', '2')).toBe(0)
+    expect(printed.stdout).toContain('2 toy of pets on postgres: applied')
+    expect(printed.stdout).toMatch(/up {6}.*0002_toy\.up\.sql/)
+    expect(printed.stdout).toContain(`back to before it: obs backup restore ${id} --to before_2`)
+    expect(printed.stdout).toMatch(/pet +1 +1 +2 +yes/)
+    expect(await migrate('show', '2', '--json')).toBe(0)
+    expect(answer()).toMatchObject({
+      version: 2,
+      state: 'applied',
+      attempts: [
+        {
+          direction: 'up',
+          state: 'applied',
+          backup: { id, restore: `obs backup restore ${id} --to before_2` },
+          receipt: {
+            mode: 'hashes',
+            tables: [{ table: 'pet', rows_before: 1, rows_after: 1, columns: { id: expect.any(String) } }],
+          },
+        },
+      ],
+    })
+  })
+
+  it('refuses a version that nobody knows with exit code 2', async () => {
+    expect(await migrate('show', '9')).toBe(2)
+    expect(printed.stderr).toContain('there is no migration with version 9')
+    expect(await migrate('show', 'two')).toBe(2)
   })
 })
 

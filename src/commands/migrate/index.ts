@@ -8,6 +8,7 @@ import { migrateImportCommand } from './import.js'
 import { migratePlanCommand } from './plan.js'
 import { migrateRedoCommand } from './redo.js'
 import { migrateRepairCommand } from './repair.js'
+import { migrateShowCommand } from './show.js'
 import { migrateStatusCommand } from './status.js'
 import { migrateUpCommand } from './up.js'
 
@@ -20,6 +21,7 @@ export function migrateCommand(): Command {
     .addCommand(migrateGotoCommand())
     .addCommand(migratePlanCommand())
     .addCommand(migrateStatusCommand())
+    .addCommand(migrateShowCommand())
     .addCommand(migrateCreateCommand())
     .addCommand(migrateCheckCommand())
     .addCommand(migrateImportCommand())

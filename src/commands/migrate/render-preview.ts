@@ -1,5 +1,6 @@
 import { basename, relative } from 'node:path'
-import type { StatementPreview, StepPreview } from '../../migrator/preview/describe-step.js'
+import type { Finding } from '../../migrator/lint/rule.js'
+import type { StatementPreview } from '../../migrator/preview/describe-step.js'
 import type { Preview } from '../../migrator/preview/preview.js'
 import type { TableState } from '../../migrator/preview/table-book.js'
 import { formatBytes, formatCount } from '../../terminal/format.js'
@@ -23,7 +24,9 @@ export function previewJson(preview: Preview) {
   }
 }
 
-function stepJson(step: StepPreview) {
+type PlannedStep = Preview['migrations'][number]
+
+function stepJson(step: PlannedStep) {
   const { version, name, direction, file, transactional, resumeAt, remark, verify, statements, cannotBeUndone } = step
   return {
     version,
@@ -36,6 +39,7 @@ function stepJson(step: StepPreview) {
     verify,
     statements,
     cannot_be_undone: cannotBeUndone,
+    lint: step.lint,
   }
 }
 
@@ -71,7 +75,7 @@ export function previewText(preview: Preview, style: Style, next: string): strin
   ].join('\n')
 }
 
-function stepLines(step: StepPreview, { schema }: Preview, style: Style): readonly string[] {
+function stepLines(step: PlannedStep, { schema }: Preview, style: Style): readonly string[] {
   const { direction, version, name, transactional, resumeAt, remark, verify, statements, cannotBeUndone } = step
   const how = [
     transactional ? 'in one transaction' : 'statement by statement',
@@ -83,7 +87,13 @@ function stepLines(step: StepPreview, { schema }: Preview, style: Style): readon
     `${direction} ${style.strong(`${version} ${name}`)}: ${how.join(', ')}`,
     statements.length === 0 ? '  no statements' : indent(statementTable(statements, schema)),
     ...cannotBeUndone.map((what) => style.notice(`  cannot be undone: ${printable(what)}`)),
+    ...step.lint.map((finding) => lintLine(finding, style)),
   ]
+}
+
+function lintLine({ rule, severity, message, location }: Finding, style: Style): string {
+  const paint = severity === 'error' ? style.bad : severity === 'warning' ? style.notice : style.faint
+  return paint(`  lint ${severity} ${rule}: ${printable(message)} (${basename(location.file)}:${location.line})`)
 }
 
 function statementTable(statements: readonly StatementPreview[], schema: string): string {

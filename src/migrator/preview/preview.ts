@@ -1,12 +1,15 @@
 import type { RunContext } from '../../context.js'
 import { type Database, type Session, throwIfAborted, withSession, withTransaction } from '../../database/connect.js'
 import type { PlatformName } from '../../database/platform.js'
-import { estimateTables } from '../../database/table-rows.js'
+import { estimateTables, type TableRows } from '../../database/table-rows.js'
 import { holdsData } from '../../database/tables.js'
 import { codeOf, ObsError } from '../../errors.js'
 import type { Pack } from '../../packs.js'
 import { discover } from '../discover.js'
 import { currentVersion, type HistoryState, isApplied, presentVersions } from '../history.js'
+import { lintMigrations } from '../lint/lint-migrations.js'
+import type { Finding } from '../lint/rule.js'
+import type { Migration } from '../migration.js'
 import type { Situation, Step } from '../plan.js'
 import { choosePreservation, type PreservationChoice, type PreservationMode } from '../preservation.js'
 import { planUnlocked, readSituation } from '../run.js'
@@ -42,7 +45,7 @@ export interface Preview {
   /** The highest version that is applied now, and after the run. */
   readonly current: number
   readonly endsAt: number
-  readonly migrations: readonly StepPreview[]
+  readonly migrations: readonly (StepPreview & { readonly lint: readonly Finding[] })[]
   /** The backup, or why there would be none, or why it would fail and the run with it. */
   readonly backup: PlannedBackup | { readonly none: string } | { readonly impossible: string }
   readonly preservation: PreservationChoice
@@ -74,8 +77,9 @@ export async function previewMigrations(
     const rows = tables
       .filter((one) => one.schema === pack.schema && !one.isPartition)
       .reduce((sum, one) => sum + (one.rows ?? 0), 0)
-    const book = new TableBook(tables, [pack.schema, 'public'])
+    const book = new TableBook(tables, searchPathOf(pack))
     const { platform } = database
+    const findings = await lint(database, migrations, steps, tables, pack)
     return {
       pack: pack.name,
       schema: pack.schema,
@@ -83,11 +87,38 @@ export async function previewMigrations(
       serverVersion: platform.displayVersion,
       current: currentVersion(history),
       endsAt: highestAfter(history, steps),
-      migrations: steps.map((step) => describeStep(step, book, platform.serverVersion)),
+      migrations: steps.map((step) => ({
+        ...describeStep(step, book, platform.serverVersion),
+        lint: findings.filter((one) => one.version === step.migration.version && one.direction === step.direction),
+      })),
       backup: await backupOf(session, pack, steps, rows, options),
       preservation: choosePreservation(options.preserve, rows),
     }
   })
+}
+
+/** What lint says of the files of a plan, given the rows that the tables hold. */
+async function lint(
+  { platform }: Database,
+  migrations: readonly Migration[],
+  steps: readonly Step[],
+  tables: readonly TableRows[],
+  pack: Pack,
+): Promise<readonly Finding[]> {
+  if (steps.length === 0) return []
+  const before = new TableBook(tables, searchPathOf(pack))
+  const { findings } = await lintMigrations(migrations, {
+    serverVersion: platform.serverVersion,
+    platform: platform.name,
+    versions: new Set(steps.map((step) => step.migration.version)),
+    together: true,
+    database: { rows: (table) => before.find(table).rows ?? undefined },
+  })
+  return findings
+}
+
+function searchPathOf({ schema }: Pack): readonly string[] {
+  return [schema, 'public']
 }
 
 function highestAfter(history: HistoryState, steps: readonly Step[]): number {
