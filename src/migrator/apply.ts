@@ -11,7 +11,15 @@ import { mayChangeSettings, restoreSettings } from './session-settings.js'
 import type { Statement } from './statements.js'
 import { applyStatementwise } from './statementwise.js'
 import { atStep, hadNoEffect, StepError } from './step-error.js'
-import { finished, isTransactional, type PreparedStep, type Run, reached, searchPath, touched } from './step-run.js'
+import {
+  finished,
+  isTransactional,
+  type PreparedStep,
+  preservationOf,
+  type Run,
+  reached,
+  searchPath,
+} from './step-run.js'
 
 /** What came of a migration that succeeded. */
 export interface Applied {
@@ -59,7 +67,7 @@ async function applyInTransaction(
   context: RunContext,
 ): Promise<PreservationReceipt> {
   const work = async () => {
-    const preservation = { schema: run.schema, mode: run.preserve, touched: touched(step) }
+    const preservation = preservationOf(run, step)
     const snapshots = await atStep(step.script, () => takeSnapshots(session, preservation, context))
     const [transaction] = await Promise.all([transactionId(session), runScript(session, step)])
     await atStep(step.script, () => session`set constraints all immediate`)

@@ -6,6 +6,7 @@ import { listTables, type TableInfo } from '../database/tables.js'
 import type { Directives, Target } from './directives.js'
 import { PreservationError } from './errors.js'
 import type { Direction } from './migration.js'
+import { type Storage, storageOf } from './storage.js'
 import type { TableName } from './touched-tables.js'
 
 /** `hashes` compares every value, `counts` only the number of rows. */
@@ -25,6 +26,8 @@ export interface TableReceipt {
   readonly identity: readonly string[]
   /** Hash per surviving column over the rows that were there before. */
   readonly columns: Readonly<Record<string, string>>
+  /** The types by which columns were hashed as values; empty when all were hashed as text. */
+  readonly types: Readonly<Record<string, string>>
   /** What the file declared with `changes` or `drops`. */
   readonly declared: readonly string[]
   /** Tables and columns that are gone, `table` or `table.column`. */
@@ -51,12 +54,18 @@ export interface Loss {
 export interface Snapshot {
   readonly table: TableInfo
   readonly print: Fingerprint
+  /** The types by which its columns were hashed as values; empty when all were hashed as text. */
+  readonly types: Readonly<Record<string, string>>
+  /** Undefined when writing cannot be told from it. */
+  readonly storage: Storage | undefined
 }
 
 export interface PreservationRequest {
   readonly schema: string
   readonly mode: PreservationMode
   readonly touched: readonly TableName[] | 'all'
+  /** The migration leaves the types of columns as they are, so that values need not be written as text to be compared. */
+  readonly keepsTypes: boolean
 }
 
 /** Rows above which every value is no longer compared unless somebody asks for it. */
@@ -103,9 +112,12 @@ export async function takeSnapshots(
   if (tables.length === 0) return []
   const names = tables.map((table) => quoteQualified(request.schema, table.name))
   await session.unsafe(`lock table ${names.join(', ')} in share mode`)
+  const storage = await storageOf(session, oidsOf(tables))
   const snapshots: Snapshot[] = []
   for (const [i, table] of tables.entries()) {
-    snapshots.push({ table, print: await take(session, request, table) })
+    const types = request.keepsTypes ? typesOf(table) : {}
+    const print = await take(session, request, table, types)
+    snapshots.push({ table, print, types, storage: storage.get(table.oid) })
     progress.advance(i + 1, tables.length, 'tables fingerprinted')
   }
   return snapshots
@@ -124,15 +136,50 @@ export async function comparePreserved(
 ): Promise<PreservationReceipt> {
   if (snapshots.length === 0) return { mode: request.mode, tables: [] }
   const now = await listTables(session, request.schema, choiceOf(request, snapshots))
+  const storage = await storageOf(session, oidsOf(now))
   const verdicts: Verdict[] = []
   for (const snapshot of snapshots) {
     const survivor = findSurvivor(snapshot, now)
-    const after = survivor && (await retake(session, request, snapshot, survivor))
+    const unwritten = survivor && isUnwritten(snapshot, survivor, storage.get(survivor.table.oid))
+    const look = unwritten ? asBefore : retake
+    const after = survivor && (await look(session, request, snapshot, survivor))
     verdicts.push(judgeTable(snapshot, after, allowance))
   }
   const losses = verdicts.flatMap((verdict) => verdict.losses)
   if (losses.length > 0) throw new PreservationError(losses)
   return { mode: request.mode, tables: verdicts.map((verdict) => verdict.receipt) }
+}
+
+function oidsOf(tables: readonly TableInfo[]): readonly number[] {
+  return tables.map((table) => table.oid)
+}
+
+/** Then its rows are what they were, and reading them again would tell nothing new. */
+function isUnwritten({ table, storage }: Snapshot, survivor: Survivor, now: Storage | undefined): boolean {
+  const typeNow = (name: string | undefined) => survivor.table.columns.find((column) => column.name === name)?.type
+  const sameType = ({ name, type }: TableInfo['columns'][number]) => {
+    const current = survivor.columns.get(name)
+    return current === undefined || typeNow(current) === type
+  }
+  return storage !== undefined && storage === now && table.columns.every(sameType)
+}
+
+/** The state after a migration that wrote none of the table's rows. */
+async function asBefore(
+  _session: Session,
+  { mode }: PreservationRequest,
+  { table, print }: Snapshot,
+  survivor: Survivor,
+): Promise<Aftermath> {
+  const kept = table.columns.map((column) => column.name).filter((name) => survivor.columns.get(name) !== undefined)
+  return {
+    rows: print.rows,
+    columns: Object.fromEntries((mode === 'hashes' ? kept : []).map((name) => [name, print.columns[name] ?? ''])),
+    wholeRows: print.wholeRows,
+    oldRowsFound: true,
+    gone: table.columns.map((column) => column.name).filter((name) => !kept.includes(name)),
+    comparable: true,
+  }
 }
 
 /** A renamed table keeps its OID; one that was made anew under the old name keeps the name. */
@@ -167,7 +214,7 @@ export interface Aftermath {
 async function retake(
   session: Session,
   request: PreservationRequest,
-  { table, print }: Snapshot,
+  { table, print, types }: Snapshot,
   survivor: Survivor,
 ): Promise<Aftermath> {
   const kept = table.columns.filter((column) => survivor.columns.get(column.name) !== undefined)
@@ -178,6 +225,7 @@ async function retake(
     table: survivor.table.name,
     columns: request.mode === 'hashes' ? kept.map((column) => nameNow(column.name)) : [],
     identity: comparable ? print.identity.map(nameNow) : [],
+    types: Object.fromEntries(Object.entries(types).map(([name, type]) => [nameNow(name), type])),
   }
   const all = await fingerprintTable(session, ask)
   const old = all.rows > print.rows ? await fingerprintTable(session, { ...ask, where: olderThanThisTransaction }) : all
@@ -209,7 +257,7 @@ interface Verdict {
 
 /** Decides what was lost of one table, given what its file declares; pure. */
 function judgeTable(
-  { table, print }: Snapshot,
+  { table, print, types }: Snapshot,
   after: Aftermath | undefined,
   { directives, direction }: { readonly directives: Directives; readonly direction: Direction },
 ): Verdict {
@@ -234,6 +282,7 @@ function judgeTable(
       high_water: print.highWater,
       identity: print.identity,
       columns: Object.fromEntries(compared.map((name) => [name, print.columns[name] ?? ''])),
+      types,
       declared,
       dropped,
     },
@@ -329,7 +378,16 @@ function choiceOf({ schema, touched }: PreservationRequest, snapshots: readonly 
   return { names: [...names, ...before.map((table) => table.name)], oids: before.map((table) => table.oid) }
 }
 
-async function take(session: Session, { schema, mode }: PreservationRequest, table: TableInfo): Promise<Fingerprint> {
+function typesOf(table: TableInfo): Readonly<Record<string, string>> {
+  return Object.fromEntries(table.columns.map(({ name, type }) => [name, type]))
+}
+
+async function take(
+  session: Session,
+  { schema, mode }: PreservationRequest,
+  table: TableInfo,
+  types: Snapshot['types'],
+): Promise<Fingerprint> {
   const columns = mode === 'hashes' ? table.columns.map((column) => column.name) : []
   const hasId = table.columns.some((column) => column.name === 'id' && column.type === 'bigint')
   return fingerprintTable(session, {
@@ -337,6 +395,7 @@ async function take(session: Session, { schema, mode }: PreservationRequest, tab
     table: table.name,
     columns,
     identity: table.primaryKey,
+    types,
     ...(hasId ? { highWater: 'id' } : {}),
   })
 }

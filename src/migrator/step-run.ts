@@ -3,9 +3,9 @@ import { quoteIdentifier } from '../database/quote.js'
 import type { HistoryEvent, RunFacts } from './history.js'
 import type { LockPolicy } from './lock-wait.js'
 import type { Step } from './plan.js'
-import type { PreservationMode, PreservationReceipt } from './preservation.js'
+import type { PreservationMode, PreservationReceipt, PreservationRequest } from './preservation.js'
 import type { ParsedScript, Statement } from './statements.js'
-import { touchedTables } from './touched-tables.js'
+import { keepsTypes, touchedTables } from './touched-tables.js'
 
 /** A step whose files have been read and found in order. */
 export interface PreparedStep extends Step {
@@ -38,6 +38,13 @@ export function searchPath(schema: string): string {
 /** The tables whose rows a step may alter. */
 export function touched({ script, parsed }: PreparedStep) {
   return script.run || !parsed ? 'all' : touchedTables(parsed.statements)
+}
+
+/** What of the existing data is compared around a step, and how. */
+export function preservationOf({ schema, preserve }: Run, step: PreparedStep): PreservationRequest {
+  const { script, parsed } = step
+  const keeps = !script.run && parsed !== undefined && keepsTypes(parsed.statements)
+  return { schema, mode: preserve, touched: touched(step), keepsTypes: keeps }
 }
 
 /** Tells whether a statement that ran is still the same. */

@@ -22,6 +22,20 @@ export function touchedTables(statements: readonly Statement[]): readonly TableN
   return names
 }
 
+/**
+ * True when no column can be of another type afterwards, as far as the text tells: nothing is dropped
+ * or renamed (which is how a table is replaced by a new one), and no type is altered.
+ */
+export function keepsTypes(statements: readonly Statement[]): boolean {
+  return statements.every(({ tree }) => {
+    const [kind = '', content] = Object.entries(tree ?? {})[0] ?? []
+    if (kind === 'AlterTableStmt') return !JSON.stringify(content).includes('"AT_AlterColumnType"')
+    return touches[kind] === nothing || plainChanges.has(kind)
+  })
+}
+
+const plainChanges = new Set(['DeleteStmt', 'InsertStmt', 'UpdateStmt', 'TruncateStmt'])
+
 type Touches = (content: Node) => readonly TableName[] | 'all'
 
 const nothing: Touches = () => []

@@ -39,6 +39,7 @@ const tableSchema = z.object({
   high_water: z.coerce.bigint().nullable(),
   identity: z.array(z.string()),
   columns: z.record(z.string(), z.string()),
+  types: z.record(z.string(), z.string()).default({}),
   declared: z.array(z.string()),
   dropped: z.array(z.string()),
 })
@@ -88,10 +89,17 @@ async function checkTable(context: ObservabilityContext, table: string): Promise
   const all = (await context.once(receipts)).filter((receipt) => receipt.table === table)
   const first = all.find(({ rows_before, high_water }) => rows_before > 0 && high_water !== null)
   if (!first || first.high_water === null) return skipped(`the migrations found no ${table} to preserve`)
-  const columns = comparable(first, all)
+  const columns = await unchangedTypes(context, first, comparable(first, all))
   const where = `id <= ${first.high_water} ${await onlyLegacy(context, first)}`
   const { session, schema } = context
-  const print = await fingerprintTable(session, { schema, table, columns, identity: first.identity, where })
+  const print = await fingerprintTable(session, {
+    schema,
+    table,
+    columns,
+    identity: first.identity,
+    types: first.types,
+    where,
+  })
   if (print.rows !== first.rows_before) {
     const lost = first.rows_before - print.rows
     return violated(
@@ -109,6 +117,21 @@ function comparable(first: Receipt, all: readonly Receipt[]): readonly string[] 
   const given = new Set(all.flatMap(({ declared, dropped }) => [...declared, ...dropped]))
   if (given.has(first.table)) return []
   return Object.keys(first.columns).filter((column) => !given.has(`${first.table}.${column}`))
+}
+
+/** A value's hash belongs to its type: what was hashed as a value is found again only in a column of the same type. */
+async function unchangedTypes(
+  { session, schema }: ObservabilityContext,
+  { table, types }: Receipt,
+  columns: readonly string[],
+): Promise<readonly string[]> {
+  if (Object.keys(types).length === 0) return columns
+  const now = await session<{ name: string; type: string }[]>`
+    select attname as name, format_type(atttypid, null) as type from pg_attribute
+    where attrelid = (select oid from pg_class where relname = ${table} and relnamespace::regnamespace::text = ${schema})
+      and attnum > 0 and not attisdropped`
+  const typeNow = new Map(now.map(({ name, type }) => [name, type]))
+  return columns.filter((column) => typeNow.get(column) === types[column])
 }
 
 /** Generated rows come and go with --replace; they count only where the receipt was taken after a run. */
