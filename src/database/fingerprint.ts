@@ -92,7 +92,7 @@ type Scan = FingerprintRequest & Required<Pick<FingerprintRequest, 'columns' | '
  * also keeps it from reading in parallel, so a single key column does without.
  */
 function scan({ schema, table, columns, identity, where, highWater, types = {} }: Scan): string {
-  const values = columns.map((column, i) => `${valueOf(column, types)} as c${i}`)
+  const values = columns.map((column, i) => `${hashable(column, types)} as c${i}`)
   const whole =
     identity.length === 0 && columns.length > 0
       ? `hashtextextended(array[${columns.map((column) => asText(column)).join(', ')}]::text, 0)`
@@ -134,7 +134,7 @@ const hashFunctions: Readonly<Record<string, string>> = {
 /** Each column's hash is the seed of the next, so that ('ab', 'c') differs from ('a', 'bc'). */
 function hashTogether(columns: readonly string[], types: Readonly<Record<string, string>>): string {
   return columns.reduce((seed, column) => {
-    const [own, value] = [hashFunctions[types[column] ?? ''], valueOf(column, types)]
+    const [own, value] = [hashFunctions[types[column] ?? ''], hashable(column, types)]
     return own ? `coalesce(${own}(${value}, ${seed}), 1)` : `hashtextextended(coalesce(${value}, ''), ${seed})`
   }, '0::bigint')
 }
@@ -148,7 +148,7 @@ function hash(value: string, type: string | undefined): string {
  * The value itself where its type has a hash of its own, else its text. Before version 18 only
  * times without a zone have a function of their name.
  */
-function valueOf(column: string, types: Readonly<Record<string, string>>): string {
+function hashable(column: string, types: Readonly<Record<string, string>>): string {
   const type = types[column] ?? ''
   if (!hashFunctions[type]) return asText(column)
   return type === 'timestamp with time zone' ? `${quoteIdentifier(column)} at time zone 'UTC'` : quoteIdentifier(column)

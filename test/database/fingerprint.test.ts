@@ -39,6 +39,56 @@ async function changedBy(change: string, request: FingerprintRequest) {
   })
 }
 
+describe('what is noticed when values are hashed as values', () => {
+  const types = {
+    id: 'integer',
+    owner: 'uuid',
+    price: 'numeric',
+    at: 'timestamp with time zone',
+    noted: 'timestamp without time zone',
+    facts: 'jsonb',
+    legs: 'smallint',
+    seen: 'bigint',
+    name: 'text',
+  }
+  const request: FingerprintRequest = { schema: 'public', table: 'cat', types }
+
+  beforeAll(async () => {
+    await sql.unsafe(`
+      create table cat (id int primary key, owner uuid, price numeric(10,2), at timestamptz, noted timestamp, facts jsonb,
+                        legs smallint, seen bigint, name text);
+      insert into cat values
+        (1, 'a0000000-0000-4000-8000-000000000001', 1.5, '2026-01-01 12:00+00', '2026-01-01', '{"a": 1}', 4, 9, 'Tom'),
+        (2, null, null, null, null, null, null, null, null),
+        (3, 'a0000000-0000-4000-8000-000000000003', 0, 'infinity', '-infinity', '{}', 0, -1, '')`)
+  })
+
+  it.each([
+    ['owner', `update cat set owner = 'a0000000-0000-4000-8000-000000000002' where id = 1`],
+    ['price', 'update cat set price = 1.51 where id = 1'],
+    ['price', 'update cat set price = 0 where id = 2'],
+    ['at', `update cat set at = at + interval '1 microsecond' where id = 1`],
+    ['at', `update cat set at = '-infinity' where id = 3`],
+    ['noted', `update cat set noted = noted + interval '1 microsecond' where id = 1`],
+    ['facts', `update cat set facts = '{"a": 2}' where id = 1`],
+    ['facts', `update cat set facts = '{}' where id = 2`],
+    ['legs', 'update cat set legs = case id when 1 then 0 when 3 then 4 end'],
+    ['seen', 'update cat set seen = 1 where id = 3'],
+    ['name', `update cat set name = 'tom' where id = 1`],
+    ['name', `update cat set name = '' where id = 2`],
+  ])('in %s: %s', async (column, change) => {
+    const before = await fingerprintTable(sql, request)
+    const changed = await changedBy(change, request)
+    const names = Object.keys(before.columns).filter((name) => changed.columns[name] !== before.columns[name])
+    expect(names).toEqual([column])
+  })
+
+  it('does not depend on the time zone of the session', async () => {
+    const here = await fingerprintTable(sql, request)
+    expect(await changedBy(`set local timezone to 'Asia/Kolkata'`, request)).toEqual(here)
+  })
+})
+
 describe('what is noticed', () => {
   it.each([
     ['a changed value', `update pet set name = 'Bello' where id = 1`, ['name']],

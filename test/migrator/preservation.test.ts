@@ -166,7 +166,12 @@ it('keeps a receipt from which the same rows can be found and compared later', a
   const receipt = row?.['receipt'].tables.find((one: { table: string }) => one.table === 'pet')
   expect(receipt).toMatchObject({ rows_before: 3, rows_after: 4, identical: true, high_water: '3', identity: ['id'] })
   const { fingerprintTable } = await import('../../src/database/fingerprint.js')
-  const later = await fingerprintTable(db.sql, { schema: 'public', table: 'pet', where: 'id <= 3' })
+  const later = await fingerprintTable(db.sql, {
+    schema: 'public',
+    table: 'pet',
+    types: receipt.types,
+    where: 'id <= 3',
+  })
   expect(later.columns).toEqual(receipt.columns)
 })
 
