@@ -115,6 +115,7 @@ const receiptSchema = z.object({
       high_water: z.string().nullable(),
       identity: z.array(z.string()),
       columns: z.record(z.string(), z.string()),
+      types: z.record(z.string(), z.string()).default({}),
       declared: z.array(z.string()),
       dropped: z.array(z.string()),
     }),
