@@ -7,8 +7,11 @@
 export interface Progress {
   /** A step began; the step before it is over. */
   step(text: string): void
-  /** The current step moved on. `total` is undefined while it is not known. */
-  advance(done: number, total: number | undefined, unit: string): void
+  /**
+   * The current step moved on. `total` is undefined while it is not known; `before` is
+   * what an earlier run had done of it, which says nothing about how fast this one is.
+   */
+  advance(done: number, total: number | undefined, unit: string, before?: number): void
   /** Something the person should read, though nothing is wrong yet. */
   warn(text: string): void
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunContext } from '../context.js'
 import { InterruptedError, ObsError } from '../errors.js'
 import type { ServerAddress } from './address.js'
@@ -8,7 +9,7 @@ import { openPool, type PoolOptions, type Sql } from './pool.js'
 import { interruptible, type PoolLife } from './session.js'
 
 export type { Sql } from './pool.js'
-export { type Session, withSession, withTransaction } from './session.js'
+export { finishFirst, type Session, withSession, withTransaction } from './session.js'
 
 /** An open pool of connections to one database. */
 export interface Database {
@@ -45,7 +46,7 @@ export async function withDatabase<T>(
   let grace = 5
   let ending: Promise<void> | undefined
   const interrupt = () => {
-    ending = endSessions(address, name, pool.sql, life)
+    ending = endWhenFinished(() => endSessions(address, name, pool.sql, life), life)
   }
   context.signal.addEventListener('abort', interrupt, { once: true })
   try {
@@ -68,6 +69,20 @@ export async function withDatabase<T>(
 /** Throws what an interrupted run should throw, so that loops can stop between two steps. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw new InterruptedError()
+}
+
+/** How long an interruption waits for work that is better finished, in milliseconds. */
+const patience = 30_000
+
+async function endWhenFinished(end: () => Promise<void>, { unfinished }: PoolLife): Promise<void> {
+  if (unfinished.size === 0) return end()
+  const tooLong = new AbortController()
+  await Promise.race([
+    Promise.allSettled(unfinished),
+    sleep(patience, undefined, { signal: tooLong.signal }).catch(() => undefined),
+  ])
+  tooLong.abort()
+  await end()
 }
 
 /**

@@ -9,6 +9,8 @@ export type Session = postgres.ReservedSql
 export interface PoolLife {
   interrupted: boolean
   readonly sessions: Set<Sql>
+  /** Work that an interruption waits for. */
+  readonly unfinished: Set<Promise<unknown>>
 }
 
 const lives = new WeakMap<object, PoolLife>()
@@ -18,7 +20,7 @@ const lives = new WeakMap<object, PoolLife>()
  * so that they can be ended.
  */
 export async function interruptible(pool: Sql): Promise<{ sql: Sql; life: PoolLife }> {
-  const life: PoolLife = { interrupted: false, sessions: new Set() }
+  const life: PoolLife = { interrupted: false, sessions: new Set(), unfinished: new Set() }
   const sql = guard(pool, await deadPool(), () => life.interrupted)
   lives.set(sql, life)
   return { sql, life }
@@ -40,10 +42,27 @@ export async function withSession<T>(sql: Sql, work: (session: Session) => Promi
   const own = ownConnection(sql)
   life?.sessions.add(own.sql)
   try {
-    return await work(await own.open())
+    const session = await own.open()
+    if (life) lives.set(session, life)
+    return await work(session)
   } finally {
     await own.close()
     life?.sessions.delete(own.sql)
+  }
+}
+
+/**
+ * Runs work that is short and better finished than broken off: an interruption ends the
+ * sessions of the run only after it, or when half a minute has passed.
+ */
+export async function finishFirst<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  const unfinished = lives.get(session)?.unfinished
+  const running = work()
+  unfinished?.add(running)
+  try {
+    return await running
+  } finally {
+    unfinished?.delete(running)
   }
 }
 

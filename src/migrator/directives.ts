@@ -35,7 +35,7 @@ export interface ParsedDirectives {
   readonly problems: readonly Problem[]
 }
 
-const words = ['no-transaction', 'changes', 'drops', 'requires', 'allow'] as const
+const words = ['no-transaction', 'changes', 'drops', 'requires', 'allow', 'backfill'] as const
 const directiveLine = /^[ \t]*(?:--|\/\/)[ \t]*obs:[ \t]*(.*?)[ \t]*$/
 
 /**
@@ -65,6 +65,8 @@ function complaint({ word, operand }: { word: string; operand: string }): string
   if (word === 'no-transaction') return operand ? 'the directive no-transaction takes nothing after it' : undefined
   // What lint is told to be silent about says nothing about how the file runs; lint itself judges it.
   if (word === 'allow') return undefined
+  // It belongs to one statement and is judged together with that.
+  if (word === 'backfill') return undefined
   if (word === 'requires') return operand ? undefined : 'the directive requires names no extension'
   if (word === 'irreversible' || word === 'lossy') {
     return operand ? undefined : `the directive ${word} says why: -- obs: ${word} <reason>`
@@ -77,7 +79,7 @@ function complaint({ word, operand }: { word: string; operand: string }): string
 }
 
 function complaintInBody({ word }: { word: string }): string | undefined {
-  if (word === 'allow' || !words.some((known) => known === word)) return undefined
+  if (word === 'allow' || word === 'backfill' || !words.some((known) => known === word)) return undefined
   return `the directive ${word} has no effect here; move it above the first statement`
 }
 

@@ -320,7 +320,11 @@ function indent(text: string): string {
 
 /** A migration would have lost rows or values; it was rolled back. */
 export class PreservationError extends ObsError {
-  constructor(readonly losses: readonly Loss[]) {
+  constructor(
+    readonly losses: readonly Loss[],
+    /** What became of the work, for the hint. */
+    readonly outcome = 'Nothing of this migration was kept.',
+  ) {
     super(`data would be lost: ${losses.map(describeLoss).join('; ')}`, {
       code: 'data_would_be_lost',
       hint: `If it is meant, begin the file with ${losses.map(({ directive }) => `-- obs: ${directive}`).join(', ')}.`,

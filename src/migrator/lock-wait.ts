@@ -54,9 +54,9 @@ export async function withLockRetry<T>(
   }
 }
 
-/** lock_not_available and deadlock_detected; https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/** lock_not_available, deadlock_detected and serialization_failure; https://www.postgresql.org/docs/current/errcodes-appendix.html */
 function wasInTheWay({ failure }: StepError): boolean {
-  return failure.sqlState === '55P03' || failure.sqlState === '40P01'
+  return ['55P03', '40P01', '40001'].includes(failure.sqlState ?? '')
 }
 
 const firstPauseMs = 500
@@ -70,6 +70,7 @@ function pauseAfter(attempts: number): number {
 
 function reasonOf({ failure }: StepError, blockers: readonly Blocker[]): string {
   if (failure.sqlState === '40P01') return 'met another session head-on (deadlock)'
+  if (failure.sqlState === '40001') return 'met another session that wrote the same rows'
   return blockers.length > 0 ? `waits for ${describeBlockers(blockers)}` : 'waits for a lock that others hold'
 }
 

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.js'
+import { findBackfills } from './backfill/find-backfills.js'
 import type { Problem } from './directives.js'
 import { MigrationFilesError } from './errors.js'
 import type { Script } from './migration.js'
@@ -37,9 +38,12 @@ export async function prepareSteps(
 
 async function parse(script: Script, { platform }: Database, problems: Problem[]): Promise<ParsedScript | undefined> {
   if (script.run) return undefined
-  const result = await parseScript(script, platform.serverVersion)
-  problems.push(...result.problems)
-  return result.parsed
+  const { parsed, problems: found } = await parseScript(script, platform.serverVersion)
+  problems.push(...found)
+  if (found.length > 0) return parsed
+  const backfills = await findBackfills(script, parsed)
+  problems.push(...backfills.problems)
+  return { ...parsed, statements: backfills.statements }
 }
 
 async function missingExtensions({ sql }: Database, steps: readonly Step[]): Promise<readonly Problem[]> {

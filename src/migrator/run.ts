@@ -7,6 +7,8 @@ import { ObsError, UsageError } from '../errors.js'
 import { obsVersion } from '../package.js'
 import type { Pack } from '../packs.js'
 import { type Applied, applyStep } from './apply.js'
+import { describeProgress } from './backfill/progress-table.js'
+import { refuseImpossible } from './backfill/refuse-impossible.js'
 import { findChanges } from './changes.js'
 import { isSame } from './checksum.js'
 import { discover } from './discover.js'
@@ -24,7 +26,6 @@ import { halfDone } from './investigate.js'
 import { migrationLockHolder, withMigrationLock } from './lock.js'
 import type { LockPolicy } from './lock-wait.js'
 import type { Direction, Migration } from './migration.js'
-import { makingIn } from './own-schema.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
 import {
@@ -111,7 +112,7 @@ export async function runMigrations(
   const lock = { schema: pack.schema, timeoutMs: options.lockTimeoutMs ?? 60_000 }
   return withMigrationLock(database, lock, context, async (session) => {
     const situation = await settledSituation(session, { database, pack, options }, migrations, context)
-    const current = await prepareSteps(database, plan(situation), steps)
+    const current = await prepare(database, pack, plan(situation), steps)
     if (options.confirmed) refuseOther(options.confirmed, current)
     if (current.length === 0) return { ...nothing, durationMs: elapsed() }
     const outcome = await runLocked(session, { database, pack, steps: current, options }, context)
@@ -136,13 +137,23 @@ export async function planUnlocked(
   try {
     const situation = await readSituation(database, pack, migrations)
     if (dryRun && halfDone(situation).length > 0) await refuseBusy(database, pack)
-    return await prepareSteps(database, plan(situation))
+    return await prepare(database, pack, plan(situation))
   } catch (error) {
     const unfinished = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
     const holder = unfinished && (await migrationLockHolder(database.sql, pack.schema))
     if (holder || (error instanceof DirtyHistoryError && !dryRun)) return undefined
     throw error
   }
+}
+
+/** Everything that can be found out before anything is touched. */
+async function prepare(
+  database: Database,
+  { schema }: Pack,
+  steps: readonly Step[],
+  earlier?: readonly PreparedStep[],
+) {
+  return refuseImpossible(database, schema, await prepareSteps(database, steps, earlier))
 }
 
 const nothingRan = { mode: 'hashes', because: 'nothing was run' } as const
@@ -191,14 +202,13 @@ export async function readSituation(
   return { migrations, history, changes, platform: platform.name, folder: pack.migrations }
 }
 
-/** The schema that obs made for itself is not one that migrations may drop. */
-function refuseOwnSchema({ name, schema, historySchema }: Pack): void {
-  if (schema !== 'obs' || historySchema !== schema) return
+function refuseOwnSchema({ name, schema }: Pack): void {
+  if (schema !== 'obs') return
   throw new UsageError(
     `the pack ${JSON.stringify(name)} may not live in the schema "obs", where obs keeps its history`,
     {
       code: 'reserved_schema',
-      hint: 'Name another schema for it in the configuration file, or another for the history with --history-schema.',
+      hint: 'Name another schema for it in the configuration file.',
       details: { pack: name },
     },
   )
@@ -279,13 +289,7 @@ async function backUp(
 
 async function ensureSchema(session: Session, schema: string): Promise<void> {
   const [there] = await session`select from pg_namespace where nspname = ${schema}`
-  if (there) return
-  const needed = {
-    schema,
-    purpose: 'the tables of the pack',
-    setting: '"schema" of the pack in the configuration file',
-  }
-  await makingIn(session, needed, () => session.unsafe(`create schema ${quoteIdentifier(schema)}`))
+  if (!there) await session.unsafe(`create schema ${quoteIdentifier(schema)}`)
 }
 
 /** Who is doing this, for the history. */
@@ -330,14 +334,21 @@ async function explain(
  */
 async function whereNow({ database, pack }: Work, step: PreparedStep, error: unknown): Promise<string> {
   try {
-    const events = await withDatabase(database.address, quietContext(), ({ sql }) => readHistory(sql, pack), {
-      connections: 1,
-      purpose: 'migrate, asking where the database stands',
-    })
+    const { events, progress } = await withDatabase(
+      database.address,
+      quietContext(),
+      async ({ sql }) => ({
+        events: await readHistory(sql, pack),
+        progress: await describeProgress(sql, pack, step.migration.version, step.direction),
+      }),
+      { connections: 1, purpose: 'migrate, asking where the database stands' },
+    )
     const state = foldHistory(events)
     const record = state.get(step.migration.version)
     const at = `the database is at version ${currentVersion(state)}`
     const half = presentVersions(state).find((one) => one.state === 'stopped' || one.state === 'unknown')
+    if (half?.state === 'stopped' && progress)
+      return `${at}; ${step.migration.id} stopped in statement ${half.statement}: ${progress}; it goes on there`
     if (half?.state === 'stopped')
       return `${at}; ${step.migration.id} stopped before statement ${half.statement} and goes on there`
     if (half)

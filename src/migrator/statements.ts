@@ -1,3 +1,4 @@
+import type { Backfill } from './backfill/find-backfills.js'
 import { textChecksum, tokenChecksum } from './checksum.js'
 import type { Problem } from './directives.js'
 import { locate } from './location.js'
@@ -31,6 +32,8 @@ export interface Statement {
   readonly rows?: CopyRows
   /** What stands between `begin` and `commit`, which runs in a transaction of its own. */
   readonly block?: readonly Statement[]
+  /** What the directive `backfill` above it asks for. */
+  readonly backfill?: Backfill
 }
 
 /** A migration file, ready to run. */

@@ -1,12 +1,14 @@
 import type { RunContext } from '../context.js'
 import { type Session, throwIfAborted, withTransaction } from '../database/connect.js'
-import { ObsError } from '../errors.js'
+import { InterruptedError, ObsError } from '../errors.js'
 import { clearAway } from './clear-away.js'
 import { detachment, gatherEvidence, type Observation, observe } from './evidence.js'
+import { findInPieces } from './find-in-pieces.js'
 import { type HistoryEvent, recordEvent } from './history.js'
 import { locate } from './location.js'
 import { withLockRetry } from './lock-wait.js'
-import type { PreservationReceipt } from './preservation.js'
+import type { InPieces } from './piece.js'
+import type { PreservationReceipt, TableReceipt } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
 import { mayChangeSettings, restoreSettings } from './session-settings.js'
 import { setAgain } from './set-again.js'
@@ -36,16 +38,19 @@ export async function applyStatementwise(
   const total = step.script.run ? 1 : statements.length
   refuseOtherBeginning(step, statements)
   await setAgain(session, statements.slice(0, step.resumeAt - 1))
+  const proven: TableReceipt[] = []
   for (let number = step.resumeAt; number <= total; number++) {
     throwIfAborted(context.signal)
     const one = { number, statement: statements[number - 1] }
-    await withLockRetry(lockPolicy(run, one), step.migration.id, context, () => runOne(task, one))
+    const inPieces = one.statement && (await findInPieces(session, run, one.statement))
+    if (one.statement && inPieces) proven.push(...(await runInPieces(task, number, one.statement, inPieces)))
+    else await withLockRetry(lockPolicy(run, one), step.migration.id, context, () => runOne(task, one))
     context.progress.advance(number, total, 'statements')
   }
   if (mayChangeSettings(step)) await restoreSettings(session, sessionSettings(run))
   await atNumber(total + 1, () => runVerify(session, step))
-  const untouched = touched(step).length === 0
-  const receipt: PreservationReceipt = { mode: untouched ? run.preserve : 'off', tables: [] }
+  const unproven = touched(withoutBackfills(step)).length > 0
+  const receipt: PreservationReceipt = { mode: unproven ? 'off' : run.preserve, tables: proven }
   await record(task, finished(run, step, started, receipt))
   return receipt
 }
@@ -69,6 +74,47 @@ interface Numbered {
   readonly number: number
   /** Undefined when the migration is a function. */
   readonly statement: Statement | undefined
+}
+
+/** A backfill compares its rows batch by batch, so that it is not among what nobody looked at. */
+function withoutBackfills(step: PreparedStep): PreparedStep {
+  const { parsed } = step
+  return parsed
+    ? { ...step, parsed: { ...parsed, statements: parsed.statements.filter((one) => !one.backfill) } }
+    : step
+}
+
+/** The row says beforehand that the statement goes on by itself, so that there is never a doubt about it. */
+async function runInPieces(
+  task: Task,
+  number: number,
+  statement: Statement,
+  inPieces: InPieces,
+): Promise<readonly TableReceipt[]> {
+  const { session, run, step, context } = task
+  const placed = async <T>(work: () => Promise<T>) => {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof StepError || error instanceof InterruptedError) throw error
+      throw new StepError({ ...failureOf(error, step.script, statement), statement: number }, error)
+    }
+  }
+  const environment = {
+    session,
+    run,
+    step,
+    number,
+    context,
+    becomeOneself: () => becomeOneself(task),
+    patiently: <T>(work: () => Promise<T>) => withLockRetry(run.locks, step.migration.id, context, () => placed(work)),
+  }
+  const event = reached(run, step, task.started, 'running', number)
+  await record(task, { ...event, receipt: { done: doneBefore(step, number), resumable: true } })
+  const proven = await placed(() => inPieces(statement, environment))
+  context.progress.step(`${step.direction === 'up' ? 'applying' : 'reverting'} ${step.migration.id}`)
+  await record(task, ended(task, number, false))
+  return proven
 }
 
 async function runOne(task: Task, one: Numbered): Promise<void> {

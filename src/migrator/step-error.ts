@@ -65,7 +65,7 @@ function messageOf(error: unknown, code: string | undefined): string {
 }
 
 function adviceOn(error: unknown, code: string | undefined): string | undefined {
-  if (error instanceof PreservationError) return `${error.hint} Nothing of this migration was kept.`
+  if (error instanceof PreservationError) return `${error.hint} ${error.outcome}`
   if (error instanceof ObsError) return error.hint
   if (code === '25001')
     return 'Begin the file with -- obs: no-transaction, because the server refuses this statement in a transaction.'

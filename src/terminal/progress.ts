@@ -42,9 +42,9 @@ function plainLog(style: Style): Log {
 class Meter {
   readonly started = performance.now()
 
-  describe(done: number, total: number | undefined, unit: string): string {
+  describe(done: number, total: number | undefined, unit: string, before = 0): string {
     const seconds = (performance.now() - this.started) / 1000
-    const rate = seconds > 0 ? done / seconds : 0
+    const rate = seconds > 0 ? (done - before) / seconds : 0
     const amount = total === undefined ? formatCount(done) : `${formatCount(done)} of ${formatCount(total)}`
     const share = total ? ` (${Math.min(100, Math.floor((100 * done) / total))} %)` : ''
     const left = total && rate > 0 && done < total ? `, ${formatDuration(((total - done) / rate) * 1000)} left` : ''
@@ -68,8 +68,8 @@ async function spinnerProgress(style: Style, lines: Log): Promise<ProgressDispla
       meter = new Meter()
       spinner.start(text)
     },
-    advance(done, total, unit) {
-      spinner.text = `${title} ${style.faint(meter.describe(done, total, unit))}`
+    advance(done, total, unit, before) {
+      spinner.text = `${title} ${style.faint(meter.describe(done, total, unit, before))}`
     },
     warn(text) {
       const spinning = spinner.isSpinning
@@ -87,11 +87,15 @@ async function spinnerProgress(style: Style, lines: Log): Promise<ProgressDispla
 /** At most one line every five seconds about rows, so that a log stays readable. */
 const plainInterval = 5000
 
+/** Within a tenth of the whole no more than one line in five minutes. */
+const slowInterval = 300_000
+
 /** One line a step, written when it is over, so that it can say how long it took. */
 function lineProgress(log: Log): ProgressDisplay {
   let title = ''
   let meter = new Meter()
   let lastLine = performance.now()
+  let lastTenth = 0
   const finish = () => {
     if (title) log.info(`${title} (${formatDuration(performance.now() - meter.started)})`)
     title = ''
@@ -102,11 +106,15 @@ function lineProgress(log: Log): ProgressDisplay {
       title = text
       meter = new Meter()
       lastLine = performance.now()
+      lastTenth = 0
     },
-    advance(done, total, unit) {
-      if (performance.now() - lastLine < plainInterval) return
+    advance(done, total, unit, before) {
+      const tenth = total ? Math.floor((10 * done) / total) : undefined
+      const interval = tenth !== undefined && tenth === lastTenth ? slowInterval : plainInterval
+      if (performance.now() - lastLine < interval) return
       lastLine = performance.now()
-      log.info(`${title}: ${meter.describe(done, total, unit)}`)
+      lastTenth = tenth ?? 0
+      log.info(`${title}: ${meter.describe(done, total, unit, before)}`)
     },
     warn(text) {
       log.warn(text)
