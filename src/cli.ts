@@ -1,8 +1,10 @@
 import { Command, CommanderError, type Help } from 'commander'
 import { interruption } from './commands/interruption.js'
+import { reporting } from './commands/reporting.js'
 import { exitCodes, InterruptedError, ObsError, UsageError } from './errors.js'
 import { obsVersion } from './package.js'
 import { redactUrls } from './secret.js'
+import { nearest } from './suggest.js'
 
 interface Entry {
   readonly name: string
@@ -48,15 +50,50 @@ function entry(name: string, summary: string, load: () => Promise<Command>): Ent
  */
 export async function main(argv: readonly string[]): Promise<number> {
   const stopListening = listenForInterrupts()
+  reporting.logFormat = askedFormat(argv)
   try {
     const program = await buildProgram(argv)
-    await program.parseAsync(argv, { from: 'user' })
+    const asked = program.parseOptions([...argv]).operands
+    if (asked[0] === 'help') showHelp(program, asked.slice(1))
+    else await program.parseAsync(argv, { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.done
   } catch (error) {
-    return report(error, { json: argv.includes('--json'), stack: argv.includes('--verbose') || argv.includes('-v') })
+    return await report(error, {
+      json: argv.includes('--json'),
+      stack: argv.includes('--verbose') || argv.includes('-v'),
+    })
   } finally {
     stopListening()
   }
+}
+
+/** What the flag or the environment says, until the settings are read. */
+function askedFormat(argv: readonly string[]): 'pretty' | 'json' {
+  const flag = argv.findLastIndex((word) => word === '--log-format' || word.startsWith('--log-format='))
+  const word = argv[flag] ?? ''
+  const value = flag < 0 ? process.env['OBS_LOG_FORMAT'] : word.includes('=') ? word.split('=')[1] : argv[flag + 1]
+  return value === 'json' ? 'json' : 'pretty'
+}
+
+/** `obs help migrate up` shows the help of exactly that command. */
+function showHelp(program: Command, path: readonly string[]): void {
+  let command = program
+  for (const name of path) {
+    const next = command.commands.find((candidate) => candidate.name() === name)
+    if (!next) throw unknownCommand(command, name)
+    command = next
+  }
+  command.outputHelp()
+}
+
+function unknownCommand(group: Command, name: string): UsageError {
+  const names = group.commands.map((command) => command.name())
+  const guess = nearest(name, names)
+  return new UsageError(`unknown command ${JSON.stringify(name)}${guess ? `, did you mean ${guess}?` : ''}`, {
+    code: 'unknown_command',
+    hint: names.length > 0 ? `Name one of ${names.join(', ')}.` : `${group.name()} has no commands of its own.`,
+    details: { command: name },
+  })
 }
 
 /** The program with the one command that `argv` asks for loaded, the others as names and summaries. */
@@ -145,14 +182,25 @@ function listenForInterrupts(): () => void {
   }
 }
 
-function report(thrown: unknown, { json, stack }: { readonly json: boolean; readonly stack: boolean }): number {
+async function report(
+  thrown: unknown,
+  { json, stack }: { readonly json: boolean; readonly stack: boolean },
+): Promise<number> {
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.done
-  if (isHelp(thrown) && !json) return exitCodes.usage
+  if (isHelp(thrown) && !json && reporting.logFormat === 'pretty') return exitCodes.usage
   const error = asObsError(thrown)
   const { code, message, hint, details } = error
   if (json) {
     process.stdout.write(`${JSON.stringify({ error: { code, message, hint, details } }, redacted, 2)}\n`)
-  } else {
+  }
+  if (reporting.logFormat === 'json') {
+    const facts = { code, hint, details, exit_code: error.exitCode, ...(stack ? { stack: stackOf(thrown) } : {}) }
+    const safe = JSON.parse(JSON.stringify(facts, redacted)) as Readonly<Record<string, unknown>>
+    const { errorLine } = await import('./terminal/logger.js')
+    process.stderr.write(await errorLine(safe, redactUrls(message)))
+    return error.exitCode
+  }
+  if (!json) {
     process.stderr.write(redactUrls(`error: ${message}\n${hint ? `hint: ${hint}\n` : ''}`))
   }
   if (stack) process.stderr.write(`${redactUrls(stackOf(thrown))}\n`)

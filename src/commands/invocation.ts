@@ -9,6 +9,7 @@ import { createProgress, type Log } from '../terminal/progress.js'
 import { createStyle, type Style } from '../terminal/style.js'
 import { detectTerminal, type Terminal } from '../terminal/terminal.js'
 import { interruption } from './interruption.js'
+import { reporting } from './reporting.js'
 
 /** An answer in its two forms: `--json` prints `json`, a person reads `text`. */
 export interface Answer {
@@ -43,6 +44,7 @@ export function action<Options, Arguments extends unknown[]>(
     const operands = parameters.slice(0, -2) as Arguments
     const options = command.optsWithGlobals() as Options & GlobalFlags
     const settings = await loadSettings(options)
+    reporting.logFormat = settings.logFormat
     const terminal = detectTerminal(options)
     const style = createStyle(terminal.color)
     const progress = await createProgress(terminal, settings.logLevel, await openLog(settings, terminal))

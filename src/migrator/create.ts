@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError } from '../errors.js'
 import type { Pack } from '../packs.js'
 import { discover } from './discover.js'
 import type { Migration } from './migration.js'
+import { writeTogether } from './write-together.js'
 
 export interface CreateMigrationOptions {
   /** What the migration is about, in a few words. */
@@ -36,9 +37,14 @@ export async function createMigration(pack: Pack, options: CreateMigrationOption
   const digits = nextVersion(await discover(pack.migrations), options)
   const id = `${digits}_${slug}`
   const files = [join(pack.migrations, `${id}.up.sql`), join(pack.migrations, `${id}.down.sql`)]
-  const texts = [`-- ${id}: ${options.name.trim()}\n`, `-- takes back what ${id}.up.sql does\n`]
-  for (const [i, file] of files.entries()) await writeFile(file, texts[i] ?? '', { flag: 'wx' })
+  const texts = [`-- ${id}: ${oneLine(options.name)}\n`, `-- takes back what ${id}.up.sql does\n`]
+  await writeTogether(files.map((path, i) => ({ path, text: texts[i] ?? '' })))
   return { version: Number(digits), id, files }
+}
+
+/** A second line would no longer be a comment. */
+function oneLine(name: string): string {
+  return name.trim().replace(/\s+/g, ' ')
 }
 
 function refuseShipped(pack: Pack): void {

@@ -19,3 +19,11 @@ export async function createLogger(
   })
   return pino({ level }, stream)
 }
+
+/** One line as pino writes it, for the error that ends the process. */
+export async function errorLine(facts: Readonly<Record<string, unknown>>, message: string): Promise<string> {
+  const { pino } = await import('pino')
+  let line = ''
+  pino({ level: 'error' }, { write: (text: string) => (line += text) }).error(facts, message)
+  return line
+}
