@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   validators: ['database'],
   queries: ['database'],
   database: [],
-  reports: ['validators', 'queries', 'schema', 'terminal'],
+  reports: ['migrator', 'validators', 'queries', 'schema', 'terminal'],
   terminal: [],
 }
 

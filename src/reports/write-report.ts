@@ -39,7 +39,7 @@ function cannotWrite(path: string, cause: unknown): ObsError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new ObsError(`the report could not be written to ${path}: ${reason}`, {
     code: 'report_not_written',
-    hint: 'Name a file that can be written with --output; the validation itself changed nothing.',
+    hint: 'Name a file that can be written with --output; nothing else was changed.',
     cause,
     details: { path },
   })

@@ -5,6 +5,7 @@ import { migrateCreateCommand } from './create.js'
 import { migrateDownCommand } from './down.js'
 import { migrateGotoCommand } from './goto.js'
 import { migrateImportCommand } from './import.js'
+import { migrateLintCommand } from './lint.js'
 import { migratePlanCommand } from './plan.js'
 import { migrateRedoCommand } from './redo.js'
 import { migrateRepairCommand } from './repair.js'
@@ -23,6 +24,7 @@ export function migrateCommand(): Command {
     .addCommand(migrateStatusCommand())
     .addCommand(migrateShowCommand())
     .addCommand(migrateCreateCommand())
+    .addCommand(migrateLintCommand())
     .addCommand(migrateCheckCommand())
     .addCommand(migrateImportCommand())
     .addCommand(migrateBaselineCommand())

@@ -48,7 +48,7 @@ export interface SchemaModel extends SchemaFacts {
   readonly tables: readonly ModelTable[]
   find(table: TableName): ModelTable | undefined
   /** Takes in what a statement of the migration `version` does. */
-  learn(statement: Statement, version: number): void
+  learn(statement: Statement, version: number | undefined): void
 }
 
 export function createModel(tables: readonly ModelTable[] = []): SchemaModel {
@@ -80,7 +80,7 @@ interface State {
 interface Classroom {
   readonly state: State
   readonly find: (table: TableName) => ModelTable | undefined
-  readonly version: number
+  readonly version: number | undefined
 }
 
 type Lesson = (room: Classroom, content: Node) => void

@@ -17,7 +17,7 @@ export const emptyDown: Rule = {
   id: 'empty-down',
   severity: 'error',
   summary: 'a down that does nothing',
-  why: 'obs migrate down reports success, records the migration as reverted, and everything it made is still there; the next up fails on it.',
+  why: 'Reverting it reports success, records the migration as reverted, and everything it made is still there; the next up fails on it.',
   safer: 'Write what undoes the up, or delete the down and say why with -- obs: irreversible <reason> in the up.',
   about: 'down',
   testMigration: ({ up, down }) => {

@@ -1,0 +1,43 @@
+import { UsageError } from '../../errors.js'
+import { nearest } from '../../suggest.js'
+import type { Style } from '../../terminal/style.js'
+import { githubReport } from './github.js'
+import { lintJson } from './json.js'
+import type { LintReport } from './report.js'
+import { sarifReport } from './sarif.js'
+import { lintText } from './text.js'
+
+/** A form that a report of lint can take. */
+export interface LintFormat {
+  readonly name: string
+  /** The report as text, without a line break at its end. */
+  render(report: LintReport, style: Style): string
+}
+
+/** Every format, by the name that --format takes. */
+export const lintFormats: readonly LintFormat[] = [
+  { name: 'table', render: lintText },
+  { name: 'json', render: (report) => JSON.stringify(lintJson(report), null, 2) },
+  { name: 'sarif', render: sarifReport },
+  { name: 'github', render: githubReport },
+]
+
+/**
+ * The format called `name`.
+ *
+ * @throws UsageError naming the format that was most likely meant.
+ */
+export function lintFormat(name: string): LintFormat {
+  const format = lintFormats.find((one) => one.name === name)
+  if (format) return format
+  const names = lintFormats.map((one) => one.name)
+  const guess = nearest(name, names)
+  throw new UsageError(
+    `unknown format ${JSON.stringify(name)}${guess ? `, did you mean ${JSON.stringify(guess)}?` : ''}`,
+    {
+      code: 'unknown_format',
+      hint: `Choose one of ${names.join(', ')} with --format.`,
+      details: { format: name, formats: names },
+    },
+  )
+}
