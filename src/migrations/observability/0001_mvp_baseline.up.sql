@@ -1,3 +1,4 @@
+-- obs: allow prefer-identity the MVP numbers its rows with serials, and is adopted as it stands
 -- The schema of the MVP as it exists in the field. On an empty schema this makes it; on a database
 -- that holds it already, it is adopted as it stands, with columns and indexes of its own.
 

@@ -1,3 +1,7 @@
+-- obs: allow ddl-with-backfill the rows of the MVP are carried over in one transaction: all of them or none
+-- obs: allow foreign-key-validates the rows of the MVP are carried over in one transaction: all of them or none
+-- obs: allow check-validates the rows of the MVP are carried over in one transaction: all of them or none
+-- obs: allow set-not-null-scans the rows of the MVP are carried over in one transaction: all of them or none
 -- Every value of the backfill follows from the row itself, so that it is the same in every database
 -- and comes back the same after down and up. md5 rather than hashtext, whose result PostgreSQL may
 -- change from one version to the next.

@@ -1,3 +1,4 @@
+-- obs: allow index-blocks-writes traces is partitioned by now, and a partitioned table cannot be indexed concurrently
 -- No GIN index on traces.metadata: keeping one costs more than all the others together at the rate
 -- traces arrive, and no KPI looks into it. Who needs one adds it on the key in question.
 create index idx_traces_department on traces (department_id, timestamp desc);
