@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { main } from '../../src/cli.js'
-import { withTransaction } from '../../src/database/connect.js'
+import { withSession } from '../../src/database/connect.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 import { takeDownOutput } from '../support/printed.js'
 
@@ -161,9 +161,11 @@ describe('obs migrate lint with a database', () => {
   it('changes nothing and takes no lock', async () => {
     const db = await testDatabase()
     await db.sql`create table pet (id bigint primary key, name varchar(20))`
-    await withTransaction(db.sql, async (other) => {
+    await withSession(db.sql, async (other) => {
+      await other`begin`
       await other`lock table pet in access exclusive mode`
       expect(await lintOn(db, '--pending', '--json')).toBe(1)
+      await other`rollback`
     })
     expect(await db.sql`select from pg_namespace where nspname = 'obs'`).toEqual([])
   })
