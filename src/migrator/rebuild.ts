@@ -1,6 +1,6 @@
 import type { RunContext } from '../context.js'
 import type { Database } from '../database/connect.js'
-import { type InstalledExtension, installExtensions } from '../database/extensions.js'
+import { type InstalledExtension, installExtensions, listExtensions } from '../database/extensions.js'
 import type { Platform } from '../database/platform.js'
 import { InterruptedError, ObsError } from '../errors.js'
 import type { Pack } from '../packs.js'
@@ -85,10 +85,12 @@ export async function rebuild(
   context: RunContext,
 ): Promise<ReadonlySet<string>> {
   const others = existing.filter(({ name }) => !madeExtensions.has(name))
+  const before = await listExtensions(scratch.sql)
   await installExtensions(scratch.sql, others)
   const plain = steps.map((step) => ({ ...step, verify: undefined }))
   await runMigrations(scratch, pack, () => plain, { preserve: 'off' }, context).catch(explain)
-  return new Set(others.map(({ name }) => name).filter((name) => !requiredExtensions.has(name)))
+  const unasked = [...before, ...others].map(({ name }) => name)
+  return new Set(unasked.filter((name) => !requiredExtensions.has(name)))
 }
 
 async function describe(
