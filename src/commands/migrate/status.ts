@@ -69,13 +69,9 @@ function statusText(status: StatusResult, style: Style): string {
       one.reversible ? 'yes' : 'no',
     ]),
   )
-  return [
-    `${style.strong(pack)} on ${platform}, at version ${current}`,
-    '',
-    table,
-    '',
-    nextStep(migrations, style),
-  ].join('\n')
+  return [`${style.strong(pack)} on ${platform}, at version ${current}`, '', table, '', nextStep(status, style)].join(
+    '\n',
+  )
 }
 
 function paint({ state }: MigrationStatus, style: Style): string {
@@ -84,16 +80,23 @@ function paint({ state }: MigrationStatus, style: Style): string {
 }
 
 /** The most pressing thing to say, with the command that deals with it. */
-function nextStep(migrations: readonly MigrationStatus[], style: Style): string {
+function nextStep({ migrations, current }: StatusResult, style: Style): string {
   const of = (state: MigrationStatus['state']) => migrations.filter((one) => one.state === state)
   const [dirty] = of('dirty')
   if (dirty) return dirtyStep(dirty, style)
   const names = (list: readonly MigrationStatus[]) => list.map((one) => `${one.version} ${one.name}`).join(', ')
   if (of('changed').length > 0) return `changed after being applied: ${names(of('changed'))}; restore the files`
   if (of('missing').length > 0) return `applied, but without a file: ${names(of('missing'))}; bring the files back`
+  const late = of('pending').filter((one) => one.version < current)
+  if (late.length > 0) return lateStep(names(late), current, style)
   const pending = of('pending').length
   if (pending === 0) return style.good('up to date')
   return `${pending} pending; ${style.strong('obs migrate up')} applies ${pending === 1 ? 'it' : 'them'}`
+}
+
+function lateStep(names: string, current: number, style: Style): string {
+  const all = style.strong('obs migrate up --allow-out-of-order')
+  return `came late, below version ${current}: ${names}; give it a version above, or ${all} runs it all the same`
 }
 
 function dirtyStep({ version, name, stoppedAt }: MigrationStatus, style: Style): string {

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { Situation } from '../../migrator/plan.js'
 import type { MigrateUpResult } from '../../migrator/up.js'
 import { formatDuration } from '../../terminal/format.js'
+import type { Style } from '../../terminal/style.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import {
   backupOption,
@@ -92,6 +93,12 @@ function upText(result: MigrateUpResult, { style, settings, options }: Invocatio
     '',
     ...backupLine(backup, style),
     ...preservationLines(preservation),
-    `${style.good('up')} at version ${applied.at(-1)?.version} in ${formatDuration(durationMs)}`,
+    `${reached(applied, options, style)} in ${formatDuration(durationMs)}`,
   ].join('\n')
+}
+
+/** What came late does not say where the database stands. */
+function reached(applied: MigrateUpResult['applied'], { allowOutOfOrder }: UpFlags, style: Style): string {
+  if (allowOutOfOrder) return `${style.good('applied')} ${applied.length}`
+  return `${style.good('up')} at version ${applied.at(-1)?.version}`
 }
