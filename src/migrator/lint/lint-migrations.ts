@@ -5,7 +5,7 @@ import { locate } from '../location.js'
 import { chooseScript, type Direction, type Migration, type Script } from '../migration.js'
 import { type ParsedScript, parseScript, type Statement } from '../statements.js'
 import type { TableName } from '../touched-tables.js'
-import { sameTable, unwrap } from '../tree.js'
+import { nodeAt, textAt, unwrap } from '../tree.js'
 import { type Allow, complaintAbout, findAllows } from './allow.js'
 import type { Complaint, Finding, MigrationSubject, Region, Rule, ScriptSubject, Subject } from './rule.js'
 import { badAllow, cannotRun, lintRules, unusedAllow } from './rules.js'
@@ -165,10 +165,8 @@ function transactionsOf({ statements, transactional }: ParsedScript): readonly (
 
 function lintOne(reading: Reading, walk: Walk): readonly Finding[] {
   const { migration } = reading
-  const before = frozen(walk.model)
-  const up = reading.up && walkScript(reading.up, walk, walk.model)
-  // A down runs on what its up has left.
-  const down = reading.down && walkScript(reading.down, walk, frozen(walk.model))
+  const up = reading.up && walkScript(reading.up, walk)
+  const down = reading.down && walkScript(reading.down, walk)
   if (!walk.chosen.has(migration.version)) return []
   const subject: MigrationSubject = {
     migration,
@@ -176,7 +174,6 @@ function lintOne(reading: Reading, walk: Walk): readonly Finding[] {
     down: down?.script,
     hasDown: reading.hasDown,
     final: walk.final,
-    before,
   }
   const whole = lintRules.flatMap((rule) => findInMigration(rule, subject))
   const found = [...(up?.findings ?? []), ...(down?.findings ?? []), ...whole]
@@ -186,19 +183,16 @@ function lintOne(reading: Reading, walk: Walk): readonly Finding[] {
   ]
 }
 
-/** The model as it is now, which goes on learning without the other. */
-function frozen(model: SchemaModel): SchemaModel {
-  return createModel(copyOf(model.tables))
-}
-
 interface Walked {
   readonly script: ScriptSubject
   readonly findings: readonly Finding[]
 }
 
 /** Goes through the statements in order, each with what is known before it. */
-function walkScript({ script: read, transactions }: ReadScript, walk: Walk, model: SchemaModel): Walked {
+function walkScript({ script: read, transactions }: ReadScript, walk: Walk): Walked {
+  const { model } = walk
   const { statements } = read
+  const temporary = new Set(statements.flatMap(temporaryTable))
   const effects = new Map<Statement, ReturnType<typeof describeStatement>>()
   const all: Finding[] = []
   const described = []
@@ -206,10 +200,11 @@ function walkScript({ script: read, transactions }: ReadScript, walk: Walk, mode
     const effect = describeStatement(statement, contextFor(walk, model))
     effects.set(statement, effect)
     described.push(effect)
-    const subject = subjectFor(statement, { script: read, transactions, effects, model, walk })
+    const subject = subjectFor(statement, { script: read, transactions, effects, temporary, walk })
     if (walk.chosen.has(read.migration.version))
       all.push(...lintRules.flatMap((rule) => findInStatement(rule, subject)))
-    model.learn(statement, read.migration.version)
+    // A down takes back what its up has left, so what comes next finds the schema as the up left it.
+    if (read.direction === 'up') model.learn(statement, read.migration.version)
   }
   return { script: { ...read, effects: described }, findings: all }
 }
@@ -222,14 +217,15 @@ interface Around {
   readonly script: ScriptSubject
   readonly transactions: ReadonlyMap<Statement, readonly Statement[]>
   readonly effects: ReadonlyMap<Statement, ReturnType<typeof describeStatement>>
-  readonly model: SchemaModel
+  readonly temporary: ReadonlySet<string>
   readonly walk: Walk
 }
 
-function subjectFor(statement: Statement, { script, transactions, effects, model, walk }: Around): Subject {
-  const { options, chosen } = walk
+function subjectFor(statement: Statement, { script, transactions, effects, temporary, walk }: Around): Subject {
+  const { options, chosen, model } = walk
   const isNew = (made: number | undefined) =>
     made !== undefined && (made === script.migration.version || (options.together === true && chosen.has(made)))
+  const isTemporary = ({ schema, table }: TableName) => schema === 'pg_temp' || temporary.has(table)
   const rows = (table: TableName) => options.database?.rows(table)
   const effectOf = (one: Statement) => effects.get(one) ?? describeStatement(one, contextFor(walk, model))
   return {
@@ -240,22 +236,16 @@ function subjectFor(statement: Statement, { script, transactions, effects, model
     script,
     transaction: transactions.get(statement) ?? [statement],
     model,
-    inUse: (table) => !isNew(model.find(table)?.madeBy) && !isTemporary(script, table) && rows(table) !== 0,
+    inUse: (table) => !isNew(model.find(table)?.madeBy) && !isTemporary(table) && rows(table) !== 0,
     describe: (table) => tableWithRows(table, rows(table)),
   }
 }
 
-/** `create temporary table` makes a table that nobody else sees, and so does `pg_temp`. */
-function isTemporary({ statements }: ScriptSubject, table: TableName): boolean {
-  return table.schema === 'pg_temp' || statements.some((statement) => makesTemporary(statement, table))
-}
-
-function makesTemporary({ tree }: Statement, table: TableName): boolean {
+/** The table that a `create temporary table` makes, which nobody else sees. */
+function temporaryTable({ tree }: Statement): readonly string[] {
   const { content } = unwrap(tree)
-  const made = (content['relation'] ?? (content['into'] as Record<string, unknown> | undefined)?.['rel']) as
-    | Record<string, unknown>
-    | undefined
-  return made?.['relpersistence'] === 't' && sameTable({ schema: undefined, table: String(made['relname']) }, table)
+  const made = [nodeAt(content, 'relation'), nodeAt(nodeAt(content, 'into'), 'rel')]
+  return made.filter((one) => one['relpersistence'] === 't').map((one) => textAt(one, 'relname'))
 }
 
 function findInStatement(rule: Rule, subject: Subject): readonly Finding[] {

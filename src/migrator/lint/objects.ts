@@ -15,10 +15,12 @@ export interface DatabaseObject {
 
 /** What a list of statements makes and what is left of it at their end. */
 export function madeBy(statements: readonly Statement[]): readonly DatabaseObject[] {
-  return statements.reduce<readonly DatabaseObject[]>(
-    (objects, statement) => [...without(objects, statement), ...made(statement)],
-    [],
-  )
+  let objects: DatabaseObject[] = []
+  for (const statement of statements) {
+    objects = without(objects, statement)
+    objects.push(...made(statement))
+  }
+  return objects
 }
 
 /** What is left of `objects` when the statements have run; what these make does not count. */
@@ -26,7 +28,7 @@ export function leftAfter(
   objects: readonly DatabaseObject[],
   statements: readonly Statement[],
 ): readonly DatabaseObject[] {
-  return statements.reduce(without, objects)
+  return statements.reduce(without, [...objects])
 }
 
 /** `column pet.name`, `index pet_name`. */
@@ -36,7 +38,8 @@ export function objectText({ type, name, table }: DatabaseObject): string {
 
 const partsOfTables = new Set(['column', 'constraint', 'trigger', 'policy'])
 
-function made({ tree }: Statement): readonly DatabaseObject[] {
+/** What a statement makes. */
+export function made({ tree }: Statement): readonly DatabaseObject[] {
   const { kind, content } = unwrap(tree)
   return makers[kind]?.(content) ?? []
 }
@@ -111,10 +114,11 @@ function named(type: string, names: readonly string[], more: Partial<DatabaseObj
   return name ? [{ type, name, schema: names.at(-2), ...more }] : []
 }
 
-function without(objects: readonly DatabaseObject[], { tree }: Statement): readonly DatabaseObject[] {
+function without(objects: DatabaseObject[], { tree }: Statement): DatabaseObject[] {
   const { kind, content } = unwrap(tree)
   if (kind === 'RenameStmt') return objects.map((object) => renamed(object, content))
   const drops = dropsOf(tree)
+  if (drops.length === 0) return objects
   return objects.filter((object) => !drops.some((drop) => takes(drop, object)))
 }
 

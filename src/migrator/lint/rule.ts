@@ -59,8 +59,6 @@ export interface MigrationSubject {
   readonly hasDown: boolean
   /** The schema after the last migration. */
   readonly final: SchemaModel
-  /** The schema before this migration. */
-  readonly before: SchemaModel
 }
 
 /** A dangerous change that lint knows. */

@@ -52,18 +52,18 @@ export interface SchemaModel extends SchemaFacts {
 }
 
 export function createModel(tables: readonly ModelTable[] = []): SchemaModel {
-  const state: State = { tables: [...tables] }
-  const find = (table: TableName) => state.tables.find((one) => sameTable(one.name, table))
+  const shelf = new Shelf(tables)
+  const find = (table: TableName) => shelf.find(table)
   return {
     get tables() {
-      return state.tables
+      return shelf.all()
     },
     find,
     learn: (statement, version) => {
       const { kind, content } = unwrap(statement.tree)
-      lessons[kind]?.({ state, find, version }, content)
+      lessons[kind]?.({ shelf, find, version }, content)
     },
-    tableOf: (index) => state.tables.find((table) => table.indexes.has(index.table))?.name,
+    tableOf: (index) => shelf.all().find((table) => table.indexes.has(index.table))?.name,
     columnType: (table, column) => find(table)?.columns.get(column)?.type,
     isNotNull: (table, column) => isNotNull(find(table), column),
     referencedBy: (table, constraint) =>
@@ -73,12 +73,34 @@ export function createModel(tables: readonly ModelTable[] = []): SchemaModel {
   }
 }
 
-interface State {
-  tables: ModelTable[]
+/** Tables by their names, so that thousands of them are found as fast as a few. */
+class Shelf {
+  private readonly byName = new Map<string, ModelTable[]>()
+
+  constructor(tables: readonly ModelTable[]) {
+    for (const table of tables) this.add(table)
+  }
+
+  all(): readonly ModelTable[] {
+    return [...this.byName.values()].flat()
+  }
+
+  find(name: TableName): ModelTable | undefined {
+    return this.byName.get(name.table)?.find((one) => sameTable(one.name, name))
+  }
+
+  add(table: ModelTable): void {
+    this.byName.set(table.name.table, [...(this.byName.get(table.name.table) ?? []), table])
+  }
+
+  remove(table: ModelTable): void {
+    const left = (this.byName.get(table.name.table) ?? []).filter((one) => one !== table)
+    this.byName.set(table.name.table, left)
+  }
 }
 
 interface Classroom {
-  readonly state: State
+  readonly shelf: Shelf
   readonly find: (table: TableName) => ModelTable | undefined
   readonly version: number | undefined
 }
@@ -89,11 +111,11 @@ const lessons: Readonly<Record<string, Lesson>> = {
   CreateStmt: learnTable,
   CreateTableAsStmt: (room, content) => {
     const name = tableAt(nodeAt(content, 'into'), 'rel')
-    if (name && !room.find(name)) room.state.tables.push(emptyTable(name, room.version))
+    if (name && !room.find(name)) room.shelf.add(emptyTable(name, room.version))
   },
   SelectStmt: (room, content) => {
     const name = tableAt(nodeAt(content, 'intoClause'), 'rel')
-    if (name && !room.find(name)) room.state.tables.push(emptyTable(name, room.version))
+    if (name && !room.find(name)) room.shelf.add(emptyTable(name, room.version))
   },
   CreateSchemaStmt: (room, content) => {
     for (const tree of nodesAt(content, 'schemaElts')) {
@@ -128,7 +150,7 @@ function learnTable(room: Classroom, content: Node): void {
     isPartitioned: content['partspec'] !== undefined,
     isPartition: content['partbound'] !== undefined,
   }
-  room.state.tables.push(table)
+  room.shelf.add(table)
   for (const parent of [...tablesAt(content, 'inhRelations'), ...likes(content)]) {
     for (const [column, facts] of room.find(parent)?.columns ?? []) table.columns.set(column, { ...facts })
   }
@@ -276,10 +298,10 @@ function learnRename(room: Classroom, content: Node): void {
   const table = room.find(named)
   switch (content['renameType']) {
     case 'OBJECT_TABLE':
-      if (table) table.name = { schema: table.name.schema, table: to }
+      if (table) renameTable(room, table, to)
       return
     case 'OBJECT_INDEX':
-      for (const one of room.state.tables) renameKey(one.indexes, named.table, to)
+      for (const one of room.shelf.all()) renameKey(one.indexes, named.table, to)
       return
     case 'OBJECT_COLUMN':
       if (table) renameColumn(table, from, to)
@@ -288,6 +310,12 @@ function learnRename(room: Classroom, content: Node): void {
       if (table) renameKey(table.constraints, from, to)
       if (table) renameKey(table.indexes, from, to)
   }
+}
+
+function renameTable({ shelf }: Classroom, table: ModelTable, to: string): void {
+  shelf.remove(table)
+  table.name = { schema: table.name.schema, table: to }
+  shelf.add(table)
 }
 
 function renameColumn(table: ModelTable, from: string, to: string): void {
@@ -310,10 +338,10 @@ function renameKey<Value>(map: Map<string, Value>, from: string, to: string): vo
   map.set(to, value)
 }
 
-function forget({ state }: Classroom, type: string, name: TableName): void {
-  if (type === 'OBJECT_TABLE' || type === 'OBJECT_MATVIEW')
-    state.tables = state.tables.filter((table) => !sameTable(table.name, name))
-  if (type === 'OBJECT_INDEX') for (const table of state.tables) table.indexes.delete(name.table)
+function forget({ shelf }: Classroom, type: string, name: TableName): void {
+  const table = type === 'OBJECT_TABLE' || type === 'OBJECT_MATVIEW' ? shelf.find(name) : undefined
+  if (table) shelf.remove(table)
+  if (type === 'OBJECT_INDEX') for (const one of shelf.all()) one.indexes.delete(name.table)
 }
 
 /** A table with what is known of its size: `traces (350,000 rows)`. */

@@ -1,6 +1,6 @@
 import type { Statement } from '../../statements.js'
-import { nodeAt, unwrap } from '../../tree.js'
-import { dropsOf, leftAfter, madeBy, objectText } from '../objects.js'
+import { nodeAt, textAt, unwrap } from '../../tree.js'
+import { dropsOf, leftAfter, made, madeBy, objectText } from '../objects.js'
 import type { MigrationSubject, Rule, ScriptSubject } from '../rule.js'
 
 export const missingDown: Rule = {
@@ -56,11 +56,11 @@ export const downRemovesMore: Rule = {
   testMigration: (subject) => {
     const { up, down } = subject
     if (!up || !down || isOpaque(up)) return []
-    const made = new Set(everMade(subject))
+    const known = new Set(everMade(subject))
     return down.statements.flatMap((statement) =>
       dropsOf(statement.tree)
-        .filter((drop) => ['table', 'column'].includes(drop.type) && !made.has(objectText(drop)))
-        .filter((drop) => !(drop.type === 'column' && made.has(`table ${drop.table}`)))
+        .filter((drop) => ['table', 'column'].includes(drop.type) && !known.has(objectText(drop)))
+        .filter((drop) => !(drop.type === 'column' && known.has(`table ${drop.table}`)))
         .map((drop) => ({ message: `this down drops the ${objectText(drop)}, which its up did not make`, statement })),
     )
   },
@@ -68,15 +68,14 @@ export const downRemovesMore: Rule = {
 
 /** What the up makes, and what the down itself makes for a while, under every name that it has. */
 function everMade({ up, down }: MigrationSubject): readonly string[] {
-  const statements = up?.statements ?? []
-  const names = statements.flatMap((_, i) => madeBy(statements.slice(0, i + 1)).map(objectText))
-  const own = (down?.statements ?? []).flatMap((statement) => madeBy([statement]).map(objectText))
-  const renames = [...statements, ...(down?.statements ?? [])].flatMap(({ tree }) => {
+  const statements = [...(up?.statements ?? []), ...(down?.statements ?? [])]
+  const renames = statements.flatMap(({ tree }) => {
     const rename = nodeAt(tree ?? {}, 'RenameStmt')
-    const table = String(nodeAt(rename, 'relation')['relname'] ?? '')
-    return [`table ${rename['newname']}`, `table ${table}`, `column ${table}.${rename['newname']}`]
+    const table = textAt(nodeAt(rename, 'relation'), 'relname')
+    const to = textAt(rename, 'newname')
+    return table ? [`table ${to}`, `table ${table}`, `column ${table}.${to}`] : []
   })
-  return [...names, ...own, ...renames]
+  return [...statements.flatMap(made).map(objectText), ...renames]
 }
 
 function declared({ script }: ScriptSubject): boolean {

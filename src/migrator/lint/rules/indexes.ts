@@ -1,3 +1,4 @@
+import type { Node } from '../../statements.js'
 import {
   isOn,
   listAt,
@@ -10,9 +11,10 @@ import {
   tableOfNames,
   tableText,
   textAt,
+  unwrap,
 } from '../../tree.js'
 import type { MigrationSubject, Rule } from '../rule.js'
-import type { ModelTable } from '../schema-model.js'
+import type { ModelTable, SchemaModel } from '../schema-model.js'
 
 export const indexBlocksWrites: Rule = {
   id: 'index-blocks-writes',
@@ -80,49 +82,42 @@ export const foreignKeyWithoutIndex: Rule = {
 }
 
 /** The foreign keys that the migration adds and that have no index once everything is applied. */
-function addedKeys({ before, final, up }: MigrationSubject) {
-  if (!up) return []
-  const version = up.migration.version
-  return final.tables.flatMap((table) =>
-    [...table.constraints]
-      .filter(
-        ([name, one]) =>
-          one.type === 'foreign key' && one.columns.length > 0 && addedHere(name, table, version, { before, up }),
-      )
-      .filter(([, one]) => !hasIndex(table, one.columns))
-      .map(([, one]) => ({ table, columns: one.columns })),
+function addedKeys({ final, up }: MigrationSubject) {
+  const added = (up?.statements ?? []).flatMap(({ tree }) => keysOf(unwrap(tree), final))
+  const keys = added.flatMap(({ table, name }) => {
+    const key = table.constraints.get(name)
+    return key?.type === 'foreign key' && key.columns.length > 0 ? [{ table, columns: key.columns }] : []
+  })
+  return keys.filter(({ table, columns }) => !hasIndex(table, columns))
+}
+
+interface KeyName {
+  readonly table: ModelTable
+  readonly name: string
+}
+
+/** The foreign keys of a table that is made, or that an `alter table` adds, by the names they get. */
+function keysOf({ kind, content }: { kind: string; content: Node }, final: SchemaModel): readonly KeyName[] {
+  const named = tableIn(nodeAt(content, 'relation'))
+  const table = kind === 'CreateStmt' || kind === 'AlterTableStmt' ? final.find(named) : undefined
+  if (!table) return []
+  if (kind === 'CreateStmt') return [...table.constraints.keys()].map((name) => ({ table, name }))
+  return listAt(content, 'cmds').flatMap((command) =>
+    addedNames(named.table, nodeAt(command, 'def')).map((name) => ({ table, name })),
   )
 }
 
-function addedHere(
-  name: string,
-  table: ModelTable,
-  version: number,
-  { before, up }: { before: MigrationSubject['before']; up: NonNullable<MigrationSubject['up']> },
-): boolean {
-  if (before.find(table.name)?.constraints.has(name)) return false
-  return table.madeBy === version || names(up).has(name)
+function addedNames(table: string, definition: Node): readonly string[] {
+  const constraint = nodeAt(definition, 'Constraint')
+  const column = nodeAt(definition, 'ColumnDef')
+  const own =
+    constraint['contype'] === 'CONSTR_FOREIGN' ? [nameOf(constraint, [table, ...namesAt(constraint, 'fk_attrs')])] : []
+  const ofColumn = listAt(column, 'constraints').filter((one) => one['contype'] === 'CONSTR_FOREIGN')
+  return [...own, ...ofColumn.map((one) => nameOf(one, [table, textAt(column, 'colname')]))]
 }
 
-/** The constraints that the alter table statements of a script add, by the name they get in the model. */
-function names(up: NonNullable<MigrationSubject['up']>): ReadonlySet<string> {
-  const found = new Set<string>()
-  for (const { tree } of up.statements) {
-    const alter = nodeAt(tree ?? {}, 'AlterTableStmt')
-    const table = textAt(nodeAt(alter, 'relation'), 'relname')
-    for (const command of listAt(alter, 'cmds')) {
-      const definition = nodeAt(command, 'def')
-      const constraint = nodeAt(definition, 'Constraint')
-      if (constraint['contype'] === 'CONSTR_FOREIGN') {
-        found.add(textAt(constraint, 'conname') || [table, ...namesAt(constraint, 'fk_attrs'), 'fkey'].join('_'))
-      }
-      const column = nodeAt(definition, 'ColumnDef')
-      for (const one of listAt(column, 'constraints').filter((own) => own['contype'] === 'CONSTR_FOREIGN')) {
-        found.add(textAt(one, 'conname') || `${table}_${textAt(column, 'colname')}_fkey`)
-      }
-    }
-  }
-  return found
+function nameOf(constraint: Node, parts: readonly string[]): string {
+  return textAt(constraint, 'conname') || `${parts.join('_')}_fkey`
 }
 
 /** An index serves when its first columns are those of the key, in whatever order. */
