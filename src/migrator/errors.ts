@@ -247,6 +247,8 @@ function failureText(state: RunState, failure: Failure): string {
     ...(failure.cleared ?? []).map((what) => `cleared away: ${what}`),
     state.done.length > 0 && `${state.direction === 'up' ? 'applied' : 'reverted'} before it: ${list(state.done)}`,
     state.now,
+    state.backup &&
+      `the backup before it: ${state.backup.id}; obs backup restore ${state.backup.id} --to <new database> brings it back beside this one`,
   ]
   return lines.filter(Boolean).join('\n')
 }
