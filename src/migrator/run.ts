@@ -22,6 +22,7 @@ import {
   UnfinishedMigrationError,
 } from './errors.js'
 import { currentVersion, ensureHistory, foldHistory, presentVersions, type RunFacts, readHistory } from './history.js'
+import { refuseOtherTool } from './import/other-tool.js'
 import { halfDone } from './investigate.js'
 import { migrationLockHolder, withMigrationLock } from './lock.js'
 import type { LockPolicy } from './lock-wait.js'
@@ -61,6 +62,8 @@ export interface RunOptions {
   readonly dryRun?: boolean
   /** Called after each migration, outside its transaction, on the session that ran it. */
   readonly afterEach?: (session: Session, applied: Applied) => Promise<void>
+  /** Runs although another tool's history says that it has applied migrations of these versions here. */
+  readonly besideOtherTool?: boolean
   /** What a person agreed to; if it is no longer the plan under the lock, nothing is run. */
   readonly confirmed?: readonly PlannedMigration[]
 }
@@ -132,12 +135,15 @@ export async function planUnlocked(
   pack: Pack,
   migrations: readonly Migration[],
   plan: (situation: Situation) => readonly Step[],
-  { dryRun }: Pick<RunOptions, 'dryRun'>,
+  { dryRun, besideOtherTool }: Pick<RunOptions, 'dryRun' | 'besideOtherTool'>,
 ): Promise<readonly PreparedStep[] | undefined> {
   try {
     const situation = await readSituation(database, pack, migrations)
     if (dryRun && halfDone(situation).length > 0) await refuseBusy(database, pack)
-    return await prepare(database, pack, plan(situation))
+    const steps = plan(situation)
+    const applies = steps.some((step) => step.direction === 'up')
+    if (applies && !besideOtherTool) await refuseOtherTool(database, pack, situation)
+    return await prepare(database, pack, steps)
   } catch (error) {
     const unfinished = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
     const holder = unfinished && (await migrationLockHolder(database.sql, pack.schema))

@@ -5,7 +5,7 @@ import type { RunFlags } from './flags.js'
 import { previewJson, previewText } from './render-preview.js'
 
 /** The part of a run's flags that a preview depends on. */
-export type PreviewFlags = Pick<RunFlags, 'backup' | 'preserve'>
+export type PreviewFlags = Pick<RunFlags, 'backup' | 'preserve'> & Pick<PreviewOptions, 'besideOtherTool'>
 
 /**
  * Answers with what a plan would do; `next` is the command that does it.
@@ -37,6 +37,7 @@ async function look(
     (database) => {
       const wanted: PreviewOptions = {
         ...(options.preserve ? { preserve: options.preserve } : {}),
+        ...(options.besideOtherTool ? { besideOtherTool: true } : {}),
         ...(options.backup === 'full'
           ? { backup: () => previewBackup(database, { directory: settings.backups }) }
           : {}),

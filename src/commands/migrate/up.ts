@@ -25,6 +25,7 @@ interface UpFlags extends RunFlags {
   readonly to?: number
   readonly steps?: number
   readonly allowOutOfOrder?: boolean
+  readonly besideOtherTool?: boolean
 }
 
 export function migrateUpCommand(): Command {
@@ -38,6 +39,7 @@ export function migrateUpCommand(): Command {
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())
     .addOption(ddlRetryForOption())
+    .option('--beside-other-tool', 'run although another tool has applied migrations of these versions here')
     .option('--dry-run', 'show what would be applied and change nothing')
     .addHelpText(
       'after',
@@ -59,13 +61,16 @@ be used, 4 another run held the lock, 5 a migration is half done.`,
         if (options.dryRun) {
           const { planUp } = await import('../../migrator/plan.js')
           const plan = (situation: Situation) => planUp(situation, upTarget(options))
-          return answerPreview(invocation, plan, `obs migrate up${farWords(options)}`, { applied: [] })
+          return answerPreview(invocation, plan, `obs migrate up${farWords(options)}${besideWords(options)}`, {
+            applied: [],
+          })
         }
         const { migrateUp } = await import('../../migrator/up.js')
         const result = await withTarget(
           invocation,
           (database) => {
-            const wanted = { ...runOptions(invocation, database), ...upTarget(options) }
+            const beside = options.besideOtherTool ? { besideOtherTool: true } : {}
+            const wanted = { ...runOptions(invocation, database), ...upTarget(options), ...beside }
             return migrateUp(database, settings.pack, wanted, context)
           },
           { purpose: 'migrate up' },
@@ -73,6 +78,10 @@ be used, 4 another run held the lock, 5 a migration is half done.`,
         invocation.answer({ json: upJson(result), text: upText(result, invocation) })
       }),
     )
+}
+
+function besideWords({ besideOtherTool }: UpFlags): string {
+  return besideOtherTool ? ' --beside-other-tool' : ''
 }
 
 function upJson({ applied, backup, preservation, durationMs }: MigrateUpResult) {

@@ -34,12 +34,17 @@ export async function findForeignTable(sql: Sql, wish: TableWish): Promise<Found
   return first
 }
 
+/** The histories of other tools that are called as usual, in any schema. */
+export async function findHistories(sql: Sql | Session): Promise<readonly Found[]> {
+  const candidates = await tablesCalledLikeATools(sql)
+  return candidates.flatMap((table) => tablesOf(tools, table, false))
+}
+
 /** Every table that some tool made for itself, by its name and its columns. */
 export async function findAllForeignTables(
   sql: Sql | Session,
 ): Promise<readonly Pick<ForeignTable, 'schema' | 'name'>[]> {
-  const candidates = await tablesCalledLikeATools(sql)
-  const found = candidates.flatMap((table) => tablesOf(tools, table, false))
+  const found = await findHistories(sql)
   return found.flatMap(({ tool, table: { schema, name } }) =>
     [name, ...(tool.besides ?? [])].map((each) => ({ schema, name: each })),
   )

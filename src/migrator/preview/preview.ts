@@ -12,7 +12,7 @@ import type { Finding } from '../lint/rule.js'
 import type { Migration } from '../migration.js'
 import type { Situation, Step } from '../plan.js'
 import { choosePreservation, type PreservationChoice, type PreservationMode } from '../preservation.js'
-import { planUnlocked, readSituation } from '../run.js'
+import { planUnlocked, type RunOptions, readSituation } from '../run.js'
 import type { PreparedStep } from '../step-run.js'
 import { describeStep, type StepPreview } from './describe-step.js'
 import { TableBook } from './table-book.js'
@@ -30,7 +30,7 @@ export interface PlannedBackup {
   readonly estimatedBytes: number | null
 }
 
-export interface PreviewOptions {
+export interface PreviewOptions extends Pick<RunOptions, 'besideOtherTool'> {
   readonly preserve?: PreservationMode
   /** Describes the backup; called when the database holds data. Without it none would be made. */
   readonly backup?: () => Promise<PlannedBackup>
@@ -69,7 +69,7 @@ export async function previewMigrations(
   { signal }: RunContext,
 ): Promise<Preview> {
   const migrations = await discover(pack.migrations)
-  const steps = (await planUnlocked(database, pack, migrations, plan, { dryRun: true })) ?? []
+  const steps = (await planUnlocked(database, pack, migrations, plan, { ...options, dryRun: true })) ?? []
   const { history } = await readSituation(database, pack, migrations)
   throwIfAborted(signal)
   return withSession(database.sql, async (session) => {

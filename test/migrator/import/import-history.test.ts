@@ -335,7 +335,8 @@ describe('the history of obs', () => {
 
   it('is refused once anything is applied, but not after attempts that failed', async () => {
     await db.sql`create table pet (id int)`
-    await expect(migrateUp(db, pack, {}, quietContext())).rejects.toMatchObject({ code: 'migration_failed' })
+    const run = migrateUp(db, pack, { besideOtherTool: true }, quietContext())
+    await expect(run).rejects.toMatchObject({ code: 'migration_failed' })
     await imported()
     await expect(imported()).rejects.toMatchObject({ code: 'history_not_empty', versions: [1, 2], exitCode: 1 })
     expect((await history('version')).length).toBe(2)
