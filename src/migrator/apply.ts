@@ -4,8 +4,15 @@ import { quoteLiteral } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import { recordEvent } from './history.js'
 import { withLockRetry } from './lock-wait.js'
+import { mentionedTables } from './mentioned-tables.js'
 import type { Direction } from './migration.js'
-import { comparePreserved, type PreservationReceipt, takeSnapshots } from './preservation.js'
+import {
+  comparePreserved,
+  type PreservationReceipt,
+  type PreservationRequest,
+  type Snapshot,
+  takeSnapshots,
+} from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
 import { mayChangeSettings, restoreSettings } from './session-settings.js'
 import type { Statement } from './statements.js'
@@ -19,7 +26,10 @@ import {
   type Run,
   reached,
   searchPath,
+  touched,
 } from './step-run.js'
+import { changedSince, type StorageMap, storageOf } from './storage.js'
+import type { TableName } from './touched-tables.js'
 
 /** What came of a migration that succeeded. */
 export interface Applied {
@@ -59,6 +69,13 @@ export async function applyStep(session: Session, run: Run, step: PreparedStep, 
   }
 }
 
+/**
+ * Runs a step in one transaction with its history row.
+ *
+ * What a function or a DO block writes cannot be told from its text. So the tables it names are
+ * compared, and before the commit the server is asked which tables were really written: were
+ * there others, all is undone and run again with those compared as well.
+ */
 async function applyInTransaction(
   session: Session,
   run: Run,
@@ -66,15 +83,45 @@ async function applyInTransaction(
   started: Date,
   context: RunContext,
 ): Promise<PreservationReceipt> {
+  let request = preservationOf(run, step)
+  for (;;) {
+    try {
+      return await attempt(session, run, step, { request, started }, context)
+    } catch (error) {
+      if (!(error instanceof OtherTablesError) || request.touched === 'all') throw error
+      request = { ...request, touched: [...request.touched, ...error.tables] }
+      context.progress.step(
+        `${step.migration.id} writes other tables than it names; undone and run again with them compared`,
+      )
+    }
+  }
+}
+
+/** Tables were written, or lost columns, that nobody had compared. */
+class OtherTablesError extends Error {
+  constructor(readonly tables: readonly TableName[]) {
+    super(`written as well: ${tables.map(({ table }) => table).join(', ')}`)
+  }
+}
+
+async function attempt(
+  session: Session,
+  run: Run,
+  step: PreparedStep,
+  { request, started }: { readonly request: PreservationRequest; readonly started: Date },
+  context: RunContext,
+): Promise<PreservationReceipt> {
   const work = async () => {
-    const preservation = preservationOf(run, step)
-    const snapshots = await atStep(step.script, () => takeSnapshots(session, preservation, context))
+    const guessed = await atStep(step.script, () => withMentioned(session, step, request))
+    const snapshots = await atStep(step.script, () => takeSnapshots(session, guessed.request, context))
+    const before = guessed.certain ? undefined : await storageOf(session, run.schema)
     const [transaction] = await Promise.all([transactionId(session), runScript(session, step)])
     await atStep(step.script, () => session`set constraints all immediate`)
     if (mayChangeSettings(step)) await atStep(step.script, () => restoreSettings(session, localSettings(run)))
     await runVerify(session, step)
+    if (before) refuseOthers(before, await storageOf(session, run.schema), snapshots, request)
     const allowance = { directives: step.script.directives, direction: step.direction }
-    const receipt = await atStep(step.script, () => comparePreserved(session, preservation, snapshots, allowance))
+    const receipt = await atStep(step.script, () => comparePreserved(session, guessed.request, snapshots, allowance))
     await atStep(step.script, () => refuseOtherTransaction(session, transaction))
     throwIfAborted(context.signal)
     await session`reset role`
@@ -82,6 +129,29 @@ async function applyInTransaction(
     return receipt
   }
   return withTransaction(session, work, `begin; ${localSettings(run)}`)
+}
+
+/** Adds the tables that statements seem to reach which do not say what they touch. */
+async function withMentioned(session: Session, step: PreparedStep, request: PreservationRequest) {
+  const what = touched(step)
+  if (request.touched === 'all' || what === 'all' || what.uncertain.length === 0 || request.mode === 'off')
+    return { request, certain: true }
+  const texts = what.uncertain.map((statement) => statement.sql)
+  const mentioned = await mentionedTables(session, request.schema, texts)
+  return { request: { ...request, touched: [...request.touched, ...mentioned] }, certain: false }
+}
+
+/** A table that this role may not compare was asked for once already, and is let be. */
+function refuseOthers(
+  before: StorageMap,
+  now: StorageMap,
+  snapshots: readonly Snapshot[],
+  { schema, touched }: PreservationRequest,
+): void {
+  const compared = new Set(snapshots.map(({ table }) => table.oid))
+  const asked = new Set(touched === 'all' ? [] : touched.map(({ table }) => table))
+  const others = changedSince(before, now).filter(({ oid, name }) => !compared.has(oid) && !asked.has(name))
+  if (others.length > 0) throw new OtherTablesError(others.map(({ name }) => ({ schema, table: name })))
 }
 
 function localSettings({ schema, ddlLockTimeoutMs }: Run): string {

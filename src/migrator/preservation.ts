@@ -112,7 +112,7 @@ export async function takeSnapshots(
   if (tables.length === 0) return []
   const names = tables.map((table) => quoteQualified(request.schema, table.name))
   await session.unsafe(`lock table ${names.join(', ')} in share mode`)
-  const storage = await storageOf(session, oidsOf(tables))
+  const storage = await storageOf(session, request.schema, oidsOf(tables))
   const snapshots: Snapshot[] = []
   for (const [i, table] of tables.entries()) {
     const types = request.keepsTypes ? typesOf(table) : {}
@@ -136,7 +136,7 @@ export async function comparePreserved(
 ): Promise<PreservationReceipt> {
   if (snapshots.length === 0) return { mode: request.mode, tables: [] }
   const now = await listTables(session, request.schema, choiceOf(request, snapshots))
-  const storage = await storageOf(session, oidsOf(now))
+  const storage = await storageOf(session, request.schema, oidsOf(now))
   const verdicts: Verdict[] = []
   for (const snapshot of snapshots) {
     const survivor = findSurvivor(snapshot, now)
@@ -161,7 +161,8 @@ function isUnwritten({ table, storage }: Snapshot, survivor: Survivor, now: Stor
     const current = survivor.columns.get(name)
     return current === undefined || typeNow(current) === type
   }
-  return storage !== undefined && storage === now && table.columns.every(sameType)
+  const known = storage?.rows ?? null
+  return known !== null && known === now?.rows && table.columns.every(sameType)
 }
 
 /** The state after a migration that wrote none of the table's rows. */

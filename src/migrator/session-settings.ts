@@ -8,7 +8,10 @@ import { type PreparedStep, touched } from './step-run.js'
  * does what can hide anything, a call of a function for one.
  */
 export function mayChangeSettings(step: PreparedStep): boolean {
-  return touched(step) === 'all' || step.parsed?.statements.some(({ tree }) => isSetting(tree)) === true
+  const what = touched(step)
+  return (
+    what === 'all' || what.uncertain.length > 0 || step.parsed?.statements.some(({ tree }) => isSetting(tree)) === true
+  )
 }
 
 /**

@@ -14,7 +14,15 @@ import { mayChangeSettings, restoreSettings } from './session-settings.js'
 import { setAgain } from './set-again.js'
 import { refusesTransaction, type Statement } from './statements.js'
 import { failureOf, hadNoEffect, StepError } from './step-error.js'
-import { finished, type PreparedStep, type Run, reached, searchPath, statementChecksum, touched } from './step-run.js'
+import {
+  finished,
+  type PreparedStep,
+  type Run,
+  reached,
+  searchPath,
+  statementChecksum,
+  touchesNothing,
+} from './step-run.js'
 import { contentOf, list, node, relationName, text, writtenSql } from './written-name.js'
 
 /**
@@ -49,8 +57,8 @@ export async function applyStatementwise(
   }
   if (mayChangeSettings(step)) await restoreSettings(session, sessionSettings(run))
   await atNumber(total + 1, () => runVerify(session, step))
-  const unproven = touched(withoutBackfills(step)).length > 0
-  const receipt: PreservationReceipt = { mode: unproven ? 'off' : run.preserve, tables: proven }
+  const proves = touchesNothing(withoutBackfills(step))
+  const receipt: PreservationReceipt = { mode: proves ? run.preserve : 'off', tables: proven }
   await record(task, finished(run, step, started, receipt))
   return receipt
 }

@@ -5,7 +5,7 @@ import type { LockPolicy } from './lock-wait.js'
 import type { Step } from './plan.js'
 import type { PreservationMode, PreservationReceipt, PreservationRequest } from './preservation.js'
 import type { ParsedScript, Statement } from './statements.js'
-import { keepsTypes, touchedTables } from './touched-tables.js'
+import { keepsTypes, type Touched, touchedTables } from './touched-tables.js'
 
 /** A step whose files have been read and found in order. */
 export interface PreparedStep extends Step {
@@ -35,16 +35,23 @@ export function searchPath(schema: string): string {
   return schema === 'public' ? 'public' : `${quoteIdentifier(schema)}, public`
 }
 
-/** The tables whose rows a step may alter. */
-export function touched({ script, parsed }: PreparedStep) {
+/** The tables whose rows a step may alter; any of them where it is a function. */
+export function touched({ script, parsed }: PreparedStep): Touched | 'all' {
   return script.run || !parsed ? 'all' : touchedTables(parsed.statements)
+}
+
+/** True when the text of a step leaves no doubt that it alters no row of any table. */
+export function touchesNothing(step: PreparedStep): boolean {
+  const what = touched(step)
+  return what !== 'all' && what.tables.length === 0 && what.uncertain.length === 0
 }
 
 /** What of the existing data is compared around a step, and how. */
 export function preservationOf({ schema, preserve }: Run, step: PreparedStep): PreservationRequest {
   const { script, parsed } = step
   const keeps = !script.run && parsed !== undefined && keepsTypes(parsed.statements)
-  return { schema, mode: preserve, touched: touched(step), keepsTypes: keeps }
+  const what = touched(step)
+  return { schema, mode: preserve, touched: what === 'all' ? what : what.tables, keepsTypes: keeps }
 }
 
 /** Tells whether a statement that ran is still the same. */

@@ -6,20 +6,25 @@ export interface TableName {
   readonly table: string
 }
 
-/**
- * The existing tables whose rows a list of statements can alter, or `all` when that
- * cannot be told from their text: data may be changed by triggers, by cascades, and by
- * whatever a function or a DO block does.
- */
-export function touchedTables(statements: readonly Statement[]): readonly TableName[] | 'all' {
-  const names: TableName[] = []
-  for (const { tree } of statements) {
-    const [kind = '', content] = Object.entries(tree ?? {})[0] ?? []
+/** What a list of statements can alter, as far as their text tells. */
+export interface Touched {
+  /** The existing tables whose rows they can alter. */
+  readonly tables: readonly TableName[]
+  /** Statements that may alter any table: by triggers, by cascades, by whatever a function or a DO block does. */
+  readonly uncertain: readonly Statement[]
+}
+
+/** The existing tables whose rows a list of statements can alter. */
+export function touchedTables(statements: readonly Statement[]): Touched {
+  const tables: TableName[] = []
+  const uncertain: Statement[] = []
+  for (const statement of statements) {
+    const [kind = '', content] = Object.entries(statement.tree ?? {})[0] ?? []
     const touched = (touches[kind] ?? everything)((content ?? {}) as Node)
-    if (touched === 'all') return 'all'
-    names.push(...touched)
+    if (touched === 'all') uncertain.push(statement)
+    else tables.push(...touched)
   }
-  return names
+  return { tables, uncertain }
 }
 
 /**

@@ -141,7 +141,6 @@ it('proves over the whole run that every row and value that existed is still the
     because: expect.stringMatching(/^the tables hold about \d+ rows, no more than 5,000,000$/),
     tables: [
       { table: 'pet', rows: 3, columns: 3, identical: true },
-      { table: 'empty', rows: 0, columns: 2, identical: true },
       { table: 'visit', rows: 3, columns: 2, identical: true },
     ],
     rows: 6,
@@ -216,5 +215,47 @@ describe('down', () => {
       cause: { losses: [{ table: 'pet', column: 'price' }] },
     })
     expect(await contents()).toEqual(before)
+  })
+})
+
+describe('what a migration does not name', () => {
+  beforeEach(() =>
+    db.sql.unsafe(`
+      create table owner (id int primary key, name text);
+      insert into owner values (1, 'Ann'), (2, 'Ben');
+      create table log (id int primary key, word text);
+      insert into log values (1, 'x');
+      create function shout() returns void language plpgsql as $$ begin execute 'upd' || 'ate own' || 'er set name = upper(name)'; end $$`),
+  )
+
+  it('is found out and protected all the same', async () => {
+    await expect(up('select shout()')).rejects.toMatchObject({
+      failure: { losses: [expect.objectContaining({ table: 'owner', column: 'name' })] },
+    })
+    expect(await db.sql`select name from owner order by id`).toEqual([{ name: 'Ann' }, { name: 'Ben' }])
+  })
+
+  it('goes through once it is declared', async () => {
+    const { preservation } = await up('-- obs: changes owner.name\nselect shout()')
+    expect(preservation.tables.map(({ table }) => table)).toEqual(['owner'])
+    expect(await db.sql`select name from owner order by id`).toEqual([{ name: 'ANN' }, { name: 'BEN' }])
+  })
+
+  it('is noticed when a column goes that nobody named', async () => {
+    const drop = `do $$ begin execute 'alter table own' || 'er drop column name'; end $$`
+    await expect(up(drop)).rejects.toMatchObject({
+      failure: { losses: [expect.objectContaining({ table: 'owner', column: 'name' })] },
+    })
+  })
+
+  it('is noticed when a table goes that nobody named', async () => {
+    await expect(up(`do $$ begin execute 'drop table own' || 'er'; end $$`)).rejects.toMatchObject({
+      failure: { losses: [expect.objectContaining({ table: 'owner' })] },
+    })
+  })
+
+  it('is not read at all when it is not written', async () => {
+    const { preservation } = await up(`insert into log values (2, 'y')`)
+    expect(preservation.tables.map(({ table }) => table)).toEqual(['log'])
   })
 })

@@ -114,18 +114,17 @@ describe('the tables a file can touch', () => {
     ['alter table s.t add column x int; alter table u rename to v', ['s.t', 'u']],
     ['alter table t attach partition p for values in (1)', ['t', 'p']],
     ['drop table a, s.b; drop index i', ['a', 's.b']],
-    ['drop table a cascade', 'all'],
-    ['drop type y', 'all'],
-    ['insert into t values (1)', 'all'],
-    ['create table x as select 1', 'all'],
-    ['select f()', 'all'],
-    ['do $$ begin end $$', 'all'],
-    ['call p()', 'all'],
-    ['truncate t', 'all'],
+    ['drop table a cascade', 'any'],
+    ['drop type y', 'any'],
+    ['insert into t values (1)', 'any'],
+    ['create table x as select 1', 'any'],
+    ['select f()', 'any'],
+    ['do $$ begin end $$', 'any'],
+    ['call p()', 'any'],
+    ['truncate t', 'any'],
   ])('%s', async (sql, expected) => {
-    const touched = touchedTables((await parse(sql)).statements)
-    const names =
-      touched === 'all' ? touched : touched.map((one) => (one.schema ? `${one.schema}.${one.table}` : one.table))
-    expect(names).toEqual(expected)
+    const { tables, uncertain } = touchedTables((await parse(sql)).statements)
+    const names = tables.map((one) => (one.schema ? `${one.schema}.${one.table}` : one.table))
+    expect(uncertain.length > 0 ? 'any' : names).toEqual(expected)
   })
 })
