@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Session } from '../database/connect.js'
 import type { PlatformName } from '../database/platform.js'
+import type { BackfillFunction } from './backfill/backfill-function.js'
 import type { Directives } from './directives.js'
 
 export type Direction = 'up' | 'down'
@@ -16,6 +17,11 @@ export interface MigrationEnvironment {
    */
   // biome-ignore lint/suspicious/noExplicitAny: a migration may name any tables it likes.
   readonly db: Kysely<any>
+  /**
+   * Walks through a table batch by batch, each committed by itself; only for a migration
+   * outside a transaction (`// obs: no-transaction`).
+   */
+  readonly backfill: BackfillFunction
 }
 
 export type MigrationFunction = (environment: MigrationEnvironment) => Promise<unknown>

@@ -1,4 +1,6 @@
 import { type Session, withTransaction } from '../database/connect.js'
+import type { BackfillFunction } from './backfill/backfill-function.js'
+import { refuseBackfill } from './backfill/function-backfill.js'
 import { locate } from './location.js'
 import type { MigrationEnvironment, Script } from './migration.js'
 import { runCopy } from './run-copy.js'
@@ -7,14 +9,23 @@ import { atStep, failureOf, StepError } from './step-error.js'
 import type { PreparedStep } from './step-run.js'
 
 /** Calls a function of a TypeScript migration. */
-export async function runFunction(session: Session, script: Script, run: NonNullable<Script['run']>): Promise<unknown> {
-  return atStep(script, async () => run(await environment(session, script)))
+export async function runFunction(
+  session: Session,
+  script: Script,
+  run: NonNullable<Script['run']>,
+  backfill: BackfillFunction = refuseBackfill,
+): Promise<unknown> {
+  return atStep(script, async () => run(await environment(session, script, backfill)))
 }
 
 /** Kysely is loaded for who needs it, which are migrations in TypeScript. */
-async function environment(session: Session, { directives }: Script): Promise<MigrationEnvironment> {
+async function environment(
+  session: Session,
+  { directives }: Script,
+  backfill: BackfillFunction,
+): Promise<MigrationEnvironment> {
   const { kyselyInTransaction, kyselyOn } = await import('../database/kysely-on.js')
-  return { sql: session, db: directives.noTransaction ? kyselyOn(session) : kyselyInTransaction(session) }
+  return { sql: session, db: directives.noTransaction ? kyselyOn(session) : kyselyInTransaction(session), backfill }
 }
 
 /** Runs one statement; `number` counts from 1. */

@@ -1,12 +1,14 @@
 import type { RunContext } from '../context.js'
 import { type Session, throwIfAborted, withTransaction } from '../database/connect.js'
 import { InterruptedError, ObsError } from '../errors.js'
+import { watchFunction } from './backfill/function-backfill.js'
 import { clearAway } from './clear-away.js'
 import { detachment, gatherEvidence, type Observation, observe } from './evidence.js'
 import { findInPieces } from './find-in-pieces.js'
 import { type HistoryEvent, recordEvent } from './history.js'
 import { locate } from './location.js'
 import { withLockRetry } from './lock-wait.js'
+import type { Script } from './migration.js'
 import type { InPieces } from './piece.js'
 import type { PreservationReceipt, TableReceipt } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
@@ -41,24 +43,23 @@ export async function applyStatementwise(
   context: RunContext,
 ): Promise<PreservationReceipt> {
   await session.unsafe(sessionSettings(run))
-  const task = { session, run, step, started, context, role: await currentRole(session) }
+  const task: Task = { session, run, step, started, context, role: await currentRole(session), proven: [] }
   const statements = step.parsed?.statements ?? []
   const total = step.script.run ? 1 : statements.length
   refuseOtherBeginning(step, statements)
   await setAgain(session, statements.slice(0, step.resumeAt - 1))
-  const proven: TableReceipt[] = []
   for (let number = step.resumeAt; number <= total; number++) {
     throwIfAborted(context.signal)
     const one = { number, statement: statements[number - 1] }
     const inPieces = one.statement && (await findInPieces(session, run, one.statement))
-    if (one.statement && inPieces) proven.push(...(await runInPieces(task, number, one.statement, inPieces)))
+    if (one.statement && inPieces) await runInPieces(task, number, one.statement, inPieces)
     else await withLockRetry(lockPolicy(run, one), step.migration.id, context, () => runOne(task, one))
     context.progress.advance(number, total, 'statements')
   }
   if (mayChangeSettings(step)) await restoreSettings(session, sessionSettings(run))
   await atNumber(total + 1, () => runVerify(session, step))
   const proves = touchesNothing(withoutBackfills(step))
-  const receipt: PreservationReceipt = { mode: proves ? run.preserve : 'off', tables: proven }
+  const receipt: PreservationReceipt = { mode: proves ? run.preserve : 'off', tables: task.proven }
   await record(task, finished(run, step, started, receipt))
   return receipt
 }
@@ -75,6 +76,8 @@ interface Task {
   readonly context: RunContext
   /** The role that the session began with, and that writes the history. */
   readonly role: string
+  /** What is proven so far about the tables that backfills went through. */
+  readonly proven: TableReceipt[]
 }
 
 interface Numbered {
@@ -93,36 +96,47 @@ function withoutBackfills(step: PreparedStep): PreparedStep {
 }
 
 /** The row says beforehand that the statement goes on by itself, so that there is never a doubt about it. */
-async function runInPieces(
-  task: Task,
-  number: number,
-  statement: Statement,
-  inPieces: InPieces,
-): Promise<readonly TableReceipt[]> {
+async function runInPieces(task: Task, number: number, statement: Statement, inPieces: InPieces): Promise<void> {
+  const { step, context } = task
+  const { environment, placed } = pieceEnvironment(task, number, statement)
+  await record(task, resumable(task, number))
+  task.proven.push(...(await placed(() => inPieces(statement, environment))))
+  context.progress.step(`${step.direction === 'up' ? 'applying' : 'reverting'} ${step.migration.id}`)
+  await record(task, ended(task, number, false))
+}
+
+/** The function may be called again when it did nothing but backfills, and the row says so as long as that is true. */
+async function runWatched(task: Task, run: NonNullable<Script['run']>): Promise<readonly TableReceipt[]> {
+  const { session, step } = task
+  const say = (yes: boolean) => {
+    const event = yes ? resumable(task, 1) : about(task, 1, undefined, undefined)
+    return yes ? record(task, event) : recordEvent(session, task.run.facts, event)
+  }
+  const watch = watchFunction(pieceEnvironment(task, 1, undefined).environment, say)
+  await runFunction(watch.sql, step.script, run, watch.backfill)
+  return watch.proven
+}
+
+function resumable(task: Task, number: number): HistoryEvent {
+  const event = reached(task.run, task.step, task.started, 'running', number)
+  return { ...event, receipt: { done: doneBefore(task.step, number), resumable: true } }
+}
+
+function pieceEnvironment(task: Task, number: number, statement: Statement | undefined) {
   const { session, run, step, context } = task
   const placed = async <T>(work: () => Promise<T>) => {
     try {
       return await work()
     } catch (error) {
       if (error instanceof StepError || error instanceof InterruptedError) throw error
-      throw new StepError({ ...failureOf(error, step.script, statement), statement: number }, error)
+      const failure = failureOf(error, step.script, statement)
+      throw new StepError(statement ? { ...failure, statement: number } : failure, error)
     }
   }
-  const environment = {
-    session,
-    run,
-    step,
-    number,
-    context,
-    becomeOneself: () => becomeOneself(task),
-    patiently: <T>(work: () => Promise<T>) => withLockRetry(run.locks, step.migration.id, context, () => placed(work)),
-  }
-  const event = reached(run, step, task.started, 'running', number)
-  await record(task, { ...event, receipt: { done: doneBefore(step, number), resumable: true } })
-  const proven = await placed(() => inPieces(statement, environment))
-  context.progress.step(`${step.direction === 'up' ? 'applying' : 'reverting'} ${step.migration.id}`)
-  await record(task, ended(task, number, false))
-  return proven
+  const patiently = <T>(work: () => Promise<T>) =>
+    withLockRetry(run.locks, step.migration.id, context, () => placed(work))
+  const environment = { session, run, step, number, context, becomeOneself: () => becomeOneself(task), patiently }
+  return { environment, placed }
 }
 
 async function runOne(task: Task, one: Numbered): Promise<void> {
@@ -161,7 +175,7 @@ async function runAlone(task: Task, { number, statement }: Numbered): Promise<vo
   await record(task, about(task, number, statement, before))
   try {
     if (statement) await runLoner(task, number, statement, before)
-    else if (step.script.run) await runFunction(session, step.script, step.script.run)
+    else if (step.script.run) task.proven.push(...(await runWatched(task, step.script.run)))
   } catch (error) {
     throw statement ? await tidied(task, statement, before, error) : error
   }

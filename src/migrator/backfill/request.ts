@@ -45,6 +45,16 @@ export function parseRequest(text: string): BackfillRequest | string {
   return { table, key, ...options }
 }
 
+/** `traces`, `public.traces` or `"Odd Name"`; or in words what is wrong with it. */
+export function parseTable(text: string): TableName | string {
+  const name = '("(?:[^"]|"")+"|[^\\s",.]+)'
+  const [, first, second] = new RegExp(`^${name}(?:\\.${name})?$`).exec(text) ?? []
+  if (first === undefined) return `table takes the name of a table, not ${JSON.stringify(text)}`
+  return second === undefined
+    ? { schema: undefined, table: unquote(first) }
+    : { schema: unquote(first), table: unquote(second) }
+}
+
 function parseOptions(text: string): Pick<BackfillRequest, 'batch' | 'pauseMs'> | string {
   const words = text.split(/\s+/).filter((word) => word !== '')
   let batch = defaultBatch

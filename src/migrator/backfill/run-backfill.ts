@@ -43,7 +43,8 @@ export async function runBackfill(
       deletes: backfill.deletes,
       work: prepared.work,
     }
-    return [await walkTable(session, walk, context)]
+    const { receipt } = await walkTable(session, walk, context)
+    return [receipt]
   } finally {
     await prepared.forget()
   }

@@ -39,6 +39,12 @@ export interface Walk {
   readonly patiently: <T>(attempt: () => Promise<T>) => Promise<T>
 }
 
+/** A walk that came to its end. */
+export interface Walked {
+  readonly progress: WalkProgress
+  readonly receipt: TableReceipt
+}
+
 /** How often a walk goes on behind its end because rows came meanwhile. */
 const mostLaps = 10
 
@@ -50,9 +56,9 @@ const mostLaps = 10
  * none is left out and none is done twice. An interruption waits for the batch that is
  * running.
  *
- * @returns what is proven about the walked table.
+ * @returns how far it came over all runs, and what is proven about the walked table.
  */
-export async function walkTable(session: Session, walk: Walk, context: RunContext): Promise<TableReceipt> {
+export async function walkTable(session: Session, walk: Walk, context: RunContext): Promise<Walked> {
   let progress = await openWalk(session, walk, context)
   const before = progress.visited
   const show = () => {
@@ -67,7 +73,7 @@ export async function walkTable(session: Session, walk: Walk, context: RunContex
     show()
     if (!progress.finished) await pause(walk.pauseMs, context.signal)
   }
-  return receiptOf(walk, progress)
+  return { progress, receipt: receiptOf(walk, progress) }
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
