@@ -383,6 +383,16 @@ describe('obs migrate status', () => {
     expect(printed.stdout).toMatch(/pet +changed/)
     expect(printed.stdout).toMatch(/toy +missing/)
     expect(printed.stdout).toContain('restore the files')
+    expect(printed.stdout).toContain('0001_pet.up.sql:1 (- as applied, + as it is now)\n  - create table pet')
+    expect(await migrate('status', '--json')).toBe(0)
+    expect(answer().changes).toEqual([
+      {
+        migration: '0001_pet',
+        file: join(folder, '0001_pet.up.sql'),
+        line: 1,
+        lines: expect.arrayContaining(['+ select 1']),
+      },
+    ])
   })
 })
 

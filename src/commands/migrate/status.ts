@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { describeChange } from '../../migrator/difference.js'
 import type { MigrationStatus, StatusResult } from '../../migrator/status.js'
 import { formatDuration, formatTime } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
@@ -32,7 +33,7 @@ applied), missing (applied, but the file is gone). Only reads; exits 0 whatever 
     )
 }
 
-function statusJson({ pack, platform, current, migrations }: StatusResult) {
+function statusJson({ pack, platform, current, migrations, changes }: StatusResult) {
   return {
     pack,
     platform,
@@ -45,11 +46,12 @@ function statusJson({ pack, platform, current, migrations }: StatusResult) {
       reversible: one.reversible,
       ...(one.stoppedAt ? { stopped_at: one.stoppedAt } : {}),
     })),
+    ...(changes.length > 0 ? { changes } : {}),
   }
 }
 
 function statusText(status: StatusResult, style: Style): string {
-  const { pack, platform, current, migrations } = status
+  const { pack, platform, current, migrations, changes } = status
   if (migrations.length === 0) return `${pack} has no migrations yet; obs migrate create writes the first`
   const table = renderTable(
     [
@@ -69,9 +71,14 @@ function statusText(status: StatusResult, style: Style): string {
       one.reversible ? 'yes' : 'no',
     ]),
   )
-  return [`${style.strong(pack)} on ${platform}, at version ${current}`, '', table, '', nextStep(status, style)].join(
-    '\n',
-  )
+  return [
+    `${style.strong(pack)} on ${platform}, at version ${current}`,
+    '',
+    table,
+    '',
+    nextStep(status, style),
+    ...changes.map(describeChange),
+  ].join('\n')
 }
 
 function paint({ state }: MigrationStatus, style: Style): string {
