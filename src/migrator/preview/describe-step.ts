@@ -1,5 +1,6 @@
 import { describeStatement } from '../describe-statement.js'
 import type { LockMode, StatementEffect } from '../effects.js'
+import type { SchemaModel } from '../lint/schema-model.js'
 import { locate } from '../location.js'
 import { chooseScript, type Direction, type Script } from '../migration.js'
 import type { Statement } from '../statements.js'
@@ -43,13 +44,24 @@ export interface StepPreview {
   readonly cannotBeUndone: readonly string[]
 }
 
-/** Describes one step and takes down in the book what it does to the tables. */
-export function describeStep(step: PreparedStep, book: TableBook, serverVersion: number): StepPreview {
+/** What is known before a step, and learns from it. */
+export interface Knowledge {
+  /** The tables and how many rows they hold. */
+  readonly book: TableBook
+  /** Their columns, constraints and indexes. */
+  readonly model: SchemaModel
+  /** `server_version_num` */
+  readonly serverVersion: number
+  readonly utc: boolean
+}
+
+/** Describes one step, and takes down what it does to the tables. */
+export function describeStep(step: PreparedStep, knowledge: Knowledge): StepPreview {
   const { migration, direction, script, parsed, resumeAt, remark } = step
   const statements = (parsed?.statements ?? [])
     .flatMap((statement, i) => (statement.block ?? [statement]).map((one) => ({ statement: one, number: i + 1 })))
     .filter(({ number }) => number >= resumeAt)
-    .map((one) => describeOne(script, one, book, serverVersion))
+    .map((one) => describeOne(script, one, knowledge))
   const described = script.run ? [functionPreview(script)] : statements
   return {
     version: migration.version,
@@ -69,10 +81,9 @@ export function describeStep(step: PreparedStep, book: TableBook, serverVersion:
 function describeOne(
   script: Script,
   { statement, number }: { readonly statement: Statement; readonly number: number },
-  book: TableBook,
-  serverVersion: number,
+  { book, model, serverVersion, utc }: Knowledge,
 ): StatementPreview {
-  const effect = describeStatement(statement, { serverVersion })
+  const effect = describeStatement(statement, { serverVersion, utc, facts: model })
   const { line, column } = locate(script.file, script.text, statement.index)
   const preview = {
     number,
@@ -86,6 +97,7 @@ function describeOne(
     opaque: effect.opaque,
   }
   book.follow(statement)
+  model.learn(statement, undefined)
   return preview
 }
 

@@ -1,20 +1,22 @@
 import type { RunContext } from '../../context.js'
 import { type Database, type Session, throwIfAborted, withSession, withTransaction } from '../../database/connect.js'
 import type { PlatformName } from '../../database/platform.js'
-import { estimateTables, type TableRows } from '../../database/table-rows.js'
+import { estimateTables } from '../../database/table-rows.js'
 import { holdsData } from '../../database/tables.js'
 import { codeOf, ObsError } from '../../errors.js'
 import type { Pack } from '../../packs.js'
 import { discover } from '../discover.js'
 import { currentVersion, type HistoryState, isApplied, presentVersions } from '../history.js'
-import { lintMigrations } from '../lint/lint-migrations.js'
+import { type DatabaseFacts, lintMigrations } from '../lint/lint-migrations.js'
+import { readDatabaseFacts } from '../lint/read-database.js'
 import type { Finding } from '../lint/rule.js'
+import { createModel } from '../lint/schema-model.js'
 import type { Migration } from '../migration.js'
 import type { Situation, Step } from '../plan.js'
 import { choosePreservation, type PreservationChoice, type PreservationMode } from '../preservation.js'
 import { planUnlocked, type RunOptions, readSituation } from '../run.js'
 import type { PreparedStep } from '../step-run.js'
-import { describeStep, type StepPreview } from './describe-step.js'
+import { describeStep, type Knowledge, type StepPreview } from './describe-step.js'
 import { TableBook } from './table-book.js'
 
 /** The backup that would be made before the first migration. */
@@ -77,9 +79,15 @@ export async function previewMigrations(
     const rows = tables
       .filter((one) => one.schema === pack.schema && !one.isPartition)
       .reduce((sum, one) => sum + (one.rows ?? 0), 0)
-    const book = new TableBook(tables, searchPathOf(pack))
+    const facts = await readDatabaseFacts(database, pack.schema)
     const { platform } = database
-    const findings = await lint(database, migrations, steps, tables, pack)
+    const knowledge: Knowledge = {
+      book: new TableBook(tables, [pack.schema, 'public']),
+      model: createModel(structuredClone(facts.tables ?? [])),
+      serverVersion: platform.serverVersion,
+      utc: facts.utc ?? false,
+    }
+    const findings = await lint(database, migrations, steps, facts)
     return {
       pack: pack.name,
       schema: pack.schema,
@@ -88,7 +96,7 @@ export async function previewMigrations(
       current: currentVersion(history),
       endsAt: highestAfter(history, steps),
       migrations: steps.map((step) => ({
-        ...describeStep(step, book, platform.serverVersion),
+        ...describeStep(step, knowledge),
         lint: findings.filter((one) => one.version === step.migration.version && one.direction === step.direction),
       })),
       backup: await backupOf(session, pack, steps, rows, options),
@@ -97,28 +105,28 @@ export async function previewMigrations(
   })
 }
 
-/** What lint says of the files of a plan, given the rows that the tables hold. */
+/**
+ * What lint says of the files of a plan, given the rows that the tables hold.
+ *
+ * The tables as they are stand for the migrations below the plan only when nothing is
+ * reverted first; else lint learns them from the files.
+ */
 async function lint(
   { platform }: Database,
   migrations: readonly Migration[],
   steps: readonly Step[],
-  tables: readonly TableRows[],
-  pack: Pack,
+  { tables, ...facts }: DatabaseFacts,
 ): Promise<readonly Finding[]> {
   if (steps.length === 0) return []
-  const before = new TableBook(tables, searchPathOf(pack))
+  const onTop = steps.every((step) => step.direction === 'up')
   const { findings } = await lintMigrations(migrations, {
     serverVersion: platform.serverVersion,
     platform: platform.name,
     versions: new Set(steps.map((step) => step.migration.version)),
     together: true,
-    database: { rows: (table) => before.find(table).rows ?? undefined },
+    database: { ...facts, ...(onTop && tables ? { tables } : {}) },
   })
   return findings
-}
-
-function searchPathOf({ schema }: Pack): readonly string[] {
-  return [schema, 'public']
 }
 
 function highestAfter(history: HistoryState, steps: readonly Step[]): number {

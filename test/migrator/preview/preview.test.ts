@@ -63,6 +63,43 @@ create index on toy (pet_id);`,
     ])
   })
 
+  it('knows from the database and from the plan what the text of a statement leaves open', async () => {
+    const { db, pack } = await petDatabase({
+      '0002_x.up.sql': `create index pet_name on pet (name);
+drop index pet_name;
+alter table pet alter column name type varchar(40), alter column id set not null;
+alter table pet alter column name type text;`,
+      '0003_y.up.sql': 'alter index pet_pkey rename to pet_key; reindex index pet_key;',
+    })
+    const { migrations } = await preview(db, pack)
+    const seen = migrations.flatMap(({ statements }) =>
+      statements.map((one) => [
+        one.kind,
+        ...one.locks.map(({ mode, table }) => `${mode} ${table}`),
+        ...one.rewrites.map(({ table }) => `writes ${table}`),
+        ...one.scans.map(({ table }) => `reads ${table}`),
+      ]),
+    )
+    expect(seen[1]).toEqual(['drop index', 'ACCESS EXCLUSIVE pet'])
+    expect(seen[2]?.slice(1)).toEqual(['ACCESS EXCLUSIVE pet', 'writes pet'])
+    expect(seen[3]?.slice(1)).toEqual(['ACCESS EXCLUSIVE pet'])
+  })
+
+  it('says what lint says, judged by the rows that are there', async () => {
+    const { db, pack } = await petDatabase({
+      '0002_x.up.sql': 'create index on pet (name);\ncreate table toy (id int primary key, n int); create index on toy (n);',
+      '0002_x.down.sql': 'drop table toy; drop index pet_name_idx;',
+    })
+    const rules = async (plan = up) =>
+      (await preview(db, pack, plan)).migrations.flatMap((one) =>
+        one.lint.map(({ rule, version, location }) => `${version} ${rule} ${location.line}`),
+      )
+    expect(await rules()).toEqual(['2 index-blocks-writes 1'])
+    await db.sql`truncate pet`
+    await db.sql`analyze pet`
+    expect(await rules()).toEqual([])
+  })
+
   it('counts a partitioned table by its partitions, once', async () => {
     const db = await testDatabase()
     await db.sql`create table log (day int) partition by range (day)`
