@@ -87,7 +87,8 @@ alter table pet alter column name type text;`,
 
   it('says what lint says, judged by the rows that are there', async () => {
     const { db, pack } = await petDatabase({
-      '0002_x.up.sql': 'create index on pet (name);\ncreate table toy (id int primary key, n int); create index on toy (n);',
+      '0002_x.up.sql':
+        'create index on pet (name);\ncreate table toy (id int primary key, n int); create index on toy (n);',
       '0002_x.down.sql': 'drop table toy; drop index pet_name_idx;',
     })
     const rules = async (plan = up) =>
