@@ -70,7 +70,7 @@ describe('a configuration file', () => {
   it('holds packs of one’s own', async () => {
     await write('obs.config.json', '{"packs":[{"name":"app","migrations":"./db"}]}')
     expect((await readConfigFile(folder)).content.packs).toEqual([
-      { name: 'app', migrations: './db', schema: 'public' },
+      { name: 'app', migrations: './db', schema: 'public', historySchema: 'obs' },
     ])
   })
 

@@ -183,22 +183,11 @@ describe('what obs cannot run is named with its place', () => {
   })
 })
 
-it('takes a thousand small files apart, checksums included, quickly', async () => {
-  const text = (i: number) =>
-    `create table t_${i} (id bigint primary key, name text not null default 'x');\ncreate index on t_${i} (name);\ncomment on table t_${i} is 'things';\n`
-  await parseScript(script(text(0)), 180000)
-  const started = performance.now()
-  for (let i = 1; i <= 1000; i++) await parseScript(script(text(i)), 180000)
-  expect(performance.now() - started).toBeLessThan(3000)
-})
-
 it('takes a dump with hundreds of tables of data apart in one go', async () => {
   const rows = Array.from({ length: 200 }, (_, i) => `${i}\tit's ${i} from stdin; -- $$ \\\\.\n`).join('')
   const table = (i: number) => `create table t_${i} (id int, x text);\ncopy t_${i} from stdin;\n${rows}\\.\n`
   const text = Array.from({ length: 400 }, (_, i) => table(i)).join('\n')
-  const started = performance.now()
   const { parsed, problems } = await parseScript(script(text), 180000)
   expect(problems).toEqual([])
   expect(parsed.statements).toHaveLength(800)
-  expect(performance.now() - started).toBeLessThan(4000)
 })

@@ -22,19 +22,11 @@ beforeAll(async () => {
 
 afterAll(() => db.close())
 
-it('reads and compares two thousand tables in a few seconds', { timeout: 120_000 }, async () => {
+it('reads and compares two thousand tables', { timeout: 120_000 }, async () => {
   const before = await takeSnapshot(db, ['public'])
   await db.sql.unsafe('alter table public.t1000 alter column other type bigint; drop index public.t1999_name_idx')
-  const started = performance.now()
   const after = await takeSnapshot(db, ['public'])
-  const read = performance.now() - started
   const { items, compared } = compareSchemas(before, after)
-  const whole = performance.now() - started
   expect(compared).toBe(tables * 7 + 1)
   expect(items.map(({ object }) => object)).toEqual(['public.t1000.other', 'public.t1999_name_idx'])
-  expect(whole - read, 'comparing').toBeLessThan(1_000)
-  expect(whole, 'reading and comparing').toBeLessThan(8_000)
-  process.stdout.write(
-    `2,000 tables, ${compared} objects: read in ${Math.round(read)} ms, compared in ${Math.round(whole - read)} ms\n`,
-  )
 })

@@ -208,10 +208,7 @@ describe('making a plan', () => {
       withSession(db.sql, (session) =>
         withTransaction(session, async () => {
           await session`lock table pet, raw in access exclusive mode`
-          const started = performance.now()
-          const made = await preview(db, pack)
-          expect(performance.now() - started).toBeLessThan(5000)
-          return made
+          return preview(db, pack)
         }),
       ),
     )
