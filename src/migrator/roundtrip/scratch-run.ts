@@ -1,0 +1,125 @@
+import type { RunContext } from '../../context.js'
+import { type Database, type Session, throwIfAborted } from '../../database/connect.js'
+import { quoteIdentifier } from '../../database/quote.js'
+import type { Pack } from '../../packs.js'
+import { applyStep } from '../apply.js'
+import { ensureHistory } from '../history.js'
+import { describeLocation } from '../location.js'
+import type { PreservationMode } from '../preservation.js'
+import { factsAbout, lockPolicy } from '../run.js'
+import { hadNoEffect, StepError } from '../step-error.js'
+import { isTransactional, type PreparedStep, type Run, touched } from '../step-run.js'
+import {
+  listScratchTables,
+  type Prints,
+  readPrints,
+  readSequences,
+  type ScratchTable,
+  type SequencePrints,
+} from './prints.js'
+import type { Trip } from './trips.js'
+import { readWholeCatalog } from './whole-catalog.js'
+
+/** What became of running one file. */
+export type Attempt =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly message: string; readonly refused: boolean; readonly halfDone: boolean }
+
+/** The state of the scratch database, as far as a trip can have changed it. */
+export interface State {
+  readonly catalog: readonly string[]
+  readonly tables: readonly ScratchTable[]
+  readonly prints: Prints
+  readonly sequences: SequencePrints
+}
+
+/** Runs migrations in a scratch database and looks at what they did. */
+export interface ScratchRun {
+  readonly session: Session
+  readonly database: Database
+  readonly run: Run
+  readonly pack: Pack
+  readonly context: RunContext
+}
+
+/** Makes the scratch database what `obs migrate up` would find: the extension of the platform, the schema, the history. */
+export async function beginScratchRun(
+  session: Session,
+  database: Database,
+  pack: Pack,
+  platform: string,
+  context: RunContext,
+): Promise<ScratchRun> {
+  if (platform !== 'postgres')
+    await session.unsafe(`create extension if not exists ${quoteIdentifier(platform)} cascade`)
+  await ensureHistory(session, pack)
+  await session.unsafe(`create schema if not exists ${quoteIdentifier(pack.schema)}`)
+  const run: Run = {
+    schema: pack.schema,
+    facts: await factsAbout(session, pack),
+    preserve: 'off',
+    backupId: null,
+    ddlLockTimeoutMs: 10_000,
+    locks: await lockPolicy(session, database, { ddlRetryForMs: 0 }),
+  }
+  return { session, database, run, pack, context }
+}
+
+/**
+ * Runs one file as `obs migrate` would.
+ *
+ * @throws whatever is not the file's fault: an interruption, a lost connection.
+ */
+export async function attempt(
+  { session, run, context }: ScratchRun,
+  step: PreparedStep,
+  preserve: PreservationMode = 'off',
+): Promise<Attempt> {
+  const silent = { ...context, progress: { ...context.progress, advance() {} } }
+  try {
+    await applyStep(session, { ...run, preserve }, step, silent)
+    return { ok: true }
+  } catch (error) {
+    throwIfAborted(context.signal)
+    if (!(error instanceof StepError) || !hadNoEffect({ ...error.failure, statement: 1 })) throw error
+    const { message, location, losses } = error.failure
+    const place = location ? ` (${describeLocation(location)})` : ''
+    return { ok: false, message: `${message}${place}`, refused: losses !== undefined, halfDone: !isTransactional(step) }
+  }
+}
+
+/** Which tables a trip can change rows of, by name; those that it makes come on top. */
+export type Scope = 'all' | ReadonlySet<string>
+
+export function scopeOf({ up, down }: Trip): Scope {
+  const names = new Set<string>()
+  for (const step of down ? [up, down] : [up]) {
+    const tables = touched(step)
+    if (tables === 'all') return 'all'
+    for (const { table } of tables) names.add(table)
+  }
+  return names
+}
+
+/**
+ * Reads the catalog, the sequences and the tables within the scope.
+ *
+ * @param known the tables there were before; one that is not among them is read as well
+ */
+export async function readState(run: ScratchRun, scope: Scope, known?: readonly ScratchTable[]): Promise<State> {
+  const catalog = await readWholeCatalog(run.session)
+  const { tables, prints } = await readRows(run, scope, known)
+  return { catalog, tables, prints, sequences: await readSequences(run.session) }
+}
+
+/** The tables of a state without its catalog. */
+export async function readRows(
+  { session, pack }: ScratchRun,
+  scope: Scope,
+  known?: readonly ScratchTable[],
+): Promise<Pick<State, 'tables' | 'prints'>> {
+  const tables = await listScratchTables(session, { schema: pack.historySchema, table: 'migration_history' })
+  const old = new Set((known ?? tables).map((table) => table.path))
+  const chosen = tables.filter((table) => scope === 'all' || scope.has(table.name) || !old.has(table.path))
+  return { tables, prints: await readPrints(session, chosen) }
+}
