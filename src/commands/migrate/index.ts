@@ -12,6 +12,7 @@ import { migrateRepairCommand } from './repair.js'
 import { migrateShowCommand } from './show.js'
 import { migrateStatusCommand } from './status.js'
 import { migrateUpCommand } from './up.js'
+import { migrateVerifyCommand } from './verify.js'
 
 export function migrateCommand(): Command {
   return new Command('migrate')
@@ -26,6 +27,7 @@ export function migrateCommand(): Command {
     .addCommand(migrateCreateCommand())
     .addCommand(migrateLintCommand())
     .addCommand(migrateCheckCommand())
+    .addCommand(migrateVerifyCommand())
     .addCommand(migrateImportCommand())
     .addCommand(migrateBaselineCommand())
     .addCommand(migrateRepairCommand())

@@ -26,6 +26,4 @@ export interface RowSource {
     session: Session,
     request: { readonly version: number; readonly tables: readonly TableToFill[]; readonly style: RowStyle },
   ): Promise<readonly FilledTable[]>
-  /** Prepares an empty scratch database before its first migration. */
-  begin?(session: Session): Promise<void>
 }

@@ -3,6 +3,7 @@ import { type Database, type Session, throwIfAborted } from '../../database/conn
 import { quoteIdentifier } from '../../database/quote.js'
 import type { Pack } from '../../packs.js'
 import { applyStep } from '../apply.js'
+import type { Failure } from '../errors.js'
 import { ensureHistory } from '../history.js'
 import { describeLocation } from '../location.js'
 import type { PreservationMode } from '../preservation.js'
@@ -82,10 +83,14 @@ export async function attempt(
   } catch (error) {
     throwIfAborted(context.signal)
     if (!(error instanceof StepError) || !hadNoEffect({ ...error.failure, statement: 1 })) throw error
-    const { message, location, losses } = error.failure
-    const place = location ? ` (${describeLocation(location)})` : ''
-    return { ok: false, message: `${message}${place}`, refused: losses !== undefined, halfDone: !isTransactional(step) }
+    const refused = error.failure.losses !== undefined
+    return { ok: false, message: describeFailure(error.failure), refused, halfDone: !isTransactional(step) }
   }
+}
+
+/** What the server said, and where in which file. */
+export function describeFailure({ message, location }: Failure): string {
+  return location ? `${message} (${describeLocation(location)})` : message
 }
 
 /** Which tables a trip can change rows of, by name; those that it makes come on top. */

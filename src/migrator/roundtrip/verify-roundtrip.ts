@@ -1,15 +1,17 @@
 import type { RunContext } from '../../context.js'
-import { type Database, throwIfAborted, withSession } from '../../database/connect.js'
+import { type Database, type Session, throwIfAborted, withSession } from '../../database/connect.js'
 import { withScratchDatabase } from '../../database/scratch.js'
 import { ObsError, UsageError } from '../../errors.js'
 import type { Pack } from '../../packs.js'
 import { discover } from '../discover.js'
 import type { Migration } from '../migration.js'
+import { StepError } from '../step-error.js'
 import { judge, type Verdict } from './label.js'
 import { listScratchTables, type ScratchTable } from './prints.js'
 import { type RoundTrip, roundTrip } from './round-trip.js'
 import type { FilledTable, RowSource, RowStyle } from './row-source.js'
-import { attempt, beginScratchRun, type ScratchRun } from './scratch-run.js'
+import { readSampleFile, runSampleFile, type SampleFile } from './sample-file.js'
+import { attempt, beginScratchRun, describeFailure, type ScratchRun } from './scratch-run.js'
 import { prepareTrips, type Trip } from './trips.js'
 
 export interface RoundtripOptions {
@@ -17,6 +19,8 @@ export interface RoundtripOptions {
   readonly from?: number
   /** The last version to judge. */
   readonly to?: number
+  /** A file of SQL that runs before the first migration. */
+  readonly sample?: string
 }
 
 /** What a round trip showed of one migration. */
@@ -54,6 +58,7 @@ interface Course {
   readonly trips: readonly Trip[]
   readonly rows: RowSource
   readonly from: number
+  readonly sample: SampleFile | undefined
 }
 
 /**
@@ -79,7 +84,9 @@ export async function verifyRoundtrip(
   const migrations = await discover(pack.migrations)
   refuseUnknown(migrations, options)
   const trips = await prepareTrips(database, migrations, options.to ?? Number.MAX_SAFE_INTEGER)
-  const course: Course = { database, pack, trips, rows, from: options.from ?? 0 }
+  const sample =
+    options.sample === undefined ? undefined : await readSampleFile(options.sample, database.platform.serverVersion)
+  const course: Course = { database, pack, trips, rows, from: options.from ?? 0, sample }
   if (trips.length > 0) await learn(course, context)
   const results: TrippedMigration[] = []
   const short = new Map<string, ShortTable>()
@@ -121,10 +128,24 @@ function inScratch<T>(course: Course, context: RunContext, work: (run: ScratchRu
   return withScratchDatabase(course.database.address, context, (scratch) =>
     withSession(scratch.sql, async (session) => {
       const run = await beginScratchRun(session, scratch, course.pack, course.database.platform.name, context)
-      await course.rows.begin?.(session)
+      if (course.sample) await runSample(session, course.pack, course.sample)
       return work(run)
     }),
   )
+}
+
+async function runSample(session: Session, { schema }: Pack, sample: SampleFile): Promise<void> {
+  try {
+    await runSampleFile(session, schema, sample)
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error
+    throw new ObsError(`the sample file does not run in an empty database: ${describeFailure(error.failure)}`, {
+      code: 'sample_failed',
+      cause: error,
+      hint: 'Mend the file; only a scratch database was touched.',
+      details: { file: sample.script.file },
+    })
+  }
 }
 
 async function learn(course: Course, context: RunContext): Promise<void> {
