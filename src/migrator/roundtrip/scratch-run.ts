@@ -99,9 +99,9 @@ export type Scope = 'all' | ReadonlySet<string>
 export function scopeOf({ up, down }: Trip): Scope {
   const names = new Set<string>()
   for (const step of down ? [up, down] : [up]) {
-    const tables = touched(step)
-    if (tables === 'all') return 'all'
-    for (const { table } of tables) names.add(table)
+    const what = touched(step)
+    if (what === 'all' || what.uncertain.length > 0) return 'all'
+    for (const { table } of what.tables) names.add(table)
   }
   return names
 }
