@@ -63,7 +63,7 @@ describe('a folder of golang-migrate with 300 pairs', () => {
       : `drop table t_${i};`
   }
 
-  it('runs as it stands, in the order of numbers, there and back', async () => {
+  it('runs as it stands, in the order of numbers, there and back', { timeout: 180_000 }, async () => {
     const db = await testDatabase()
     const pack = await golangFolder()
     const { applied } = await migrateUp(db, pack, { preserve: 'off' }, context)
