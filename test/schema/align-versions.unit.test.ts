@@ -45,6 +45,14 @@ it.each([
     ' SELECT b.id\n   FROM (public.animal a\n     JOIN public.beast b ON (a.id = b.id));',
   ],
   [' SELECT animal.*::animal AS whole\n   FROM public.animal;', ' SELECT name AS whole\n   FROM public.animal;'],
+  [
+    ' SELECT a.id\n   FROM public.animal a,\n    public.beast b;',
+    ' SELECT b.id\n   FROM public.animal a,\n    public.beast b;',
+  ],
+  [
+    ' SELECT a.id,\n    ( SELECT count(*) AS count\n           FROM public.animal b\n          WHERE (b.id = a.id)) AS n\n   FROM public.animal a;',
+    ' SELECT id,\n    ( SELECT count(*) AS count\n           FROM public.animal b\n          WHERE (b.id = b.id)) AS n\n   FROM public.animal a;',
+  ],
   ['not sql', ' SELECT name\n   FROM public.animal;'],
 ])('still tells views apart that answer otherwise', async (old, young) => {
   const [a, b] = [view(150_020, old), view(180_004, young)]
