@@ -1,5 +1,6 @@
 import { Option } from 'commander'
 import { UsageError } from '../../errors.js'
+import { progressTable } from '../../migrator/backfill/progress-table.js'
 import { tableName as historyTable } from '../../migrator/history.js'
 import type { Pack } from '../../packs.js'
 import type { ExcludedTable } from '../../schema/snapshot.js'
@@ -46,6 +47,7 @@ function parseName(name: string): string {
 export function booksOf({ historySchema }: Pack): readonly ExcludedTable[] {
   return [
     { schema: historySchema, table: historyTable },
+    { schema: historySchema, table: progressTable },
     { schema: 'obs', table: 'seed_runs' },
   ]
 }

@@ -38,11 +38,12 @@ export interface WalkProgress {
   readonly finished: boolean
 }
 
-const tableName = 'backfill_progress'
+/** The table of the progress, in the history schema of its pack. */
+export const progressTable = 'backfill_progress'
 
 /** The table of the progress, as SQL. */
 function tableOf({ historySchema }: HistoryPlace): string {
-  return quoteQualified(historySchema, tableName)
+  return quoteQualified(historySchema, progressTable)
 }
 
 /** Makes the table of the progress unless it exists. */
@@ -77,7 +78,7 @@ export async function ensureProgressTable(session: Session, place: HistoryPlace)
 async function exists(sql: Sql | Session, { historySchema }: HistoryPlace): Promise<boolean> {
   const [row] = await sql`
     select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = ${historySchema} and c.relname = ${tableName}`
+    where n.nspname = ${historySchema} and c.relname = ${progressTable}`
   return row !== undefined
 }
 
@@ -143,7 +144,7 @@ export async function beginProgress(
     [place.name, version, direction, step],
   )
   await session`
-    insert into ${session(place.historySchema)}.${session(tableName)}
+    insert into ${session(place.historySchema)}.${session(progressTable)}
     ${session({ ...id, attempt, ...asRow(session, progress) })}`
 }
 
@@ -159,7 +160,7 @@ export async function saveProgress(
   after: WalkProgress,
 ): Promise<boolean> {
   const { count } = await session`
-    update ${session(place.historySchema)}.${session(tableName)}
+    update ${session(place.historySchema)}.${session(progressTable)}
     set ${session(asRow(session, after))}, updated_at = clock_timestamp()
     where pack = ${place.name} and version = ${version} and direction = ${direction} and step = ${step}
       and batches = ${before.batches} and visited = ${before.visited} and not finished`
