@@ -21,13 +21,15 @@ class MovedError extends Error {
 /**
  * Runs a statement that `head` was put in front of; an error of the server then points
  * to the place in the statement as its author wrote it. Positions count characters.
+ *
+ * @param before how many characters of the author's `head` takes the place of
  */
-export async function asIfFrom<T>(head: string, work: () => PromiseLike<T>): Promise<T> {
+export async function asIfFrom<T>(head: string, work: () => PromiseLike<T>, before = 0): Promise<T> {
   try {
     return await work()
   } catch (error) {
     const position = error instanceof Error ? Number(Reflect.get(error, 'position')) - [...head].length : Number.NaN
-    if (error instanceof Error && position > 0) throw new MovedError(error, position)
+    if (error instanceof Error && position > 0) throw new MovedError(error, position + before)
     throw error
   }
 }

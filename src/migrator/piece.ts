@@ -20,7 +20,14 @@ export interface PieceEnvironment {
    *
    * @throws StepError
    */
-  readonly patiently: <T>(attempt: () => Promise<T>) => Promise<T>
+  readonly patiently: <T>(attempt: () => PromiseLike<T>) => Promise<T>
+  /**
+   * The same for what holds nobody up while it waits: it waits for as long as it takes,
+   * and says for whom.
+   *
+   * @throws StepError
+   */
+  readonly aside: <T>(attempt: () => PromiseLike<T>) => Promise<T>
 }
 
 /**

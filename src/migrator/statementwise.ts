@@ -2,6 +2,8 @@ import type { RunContext } from '../context.js'
 import { type Session, throwIfAborted, withTransaction } from '../database/connect.js'
 import { InterruptedError, ObsError } from '../errors.js'
 import { watchFunction } from './backfill/function-backfill.js'
+import { dropPlainly } from './build-index/drop-plainly.js'
+import { watchBuild } from './build-index/watch-build.js'
 import { clearAway } from './clear-away.js'
 import { detachment, gatherEvidence, type Observation, observe } from './evidence.js'
 import { findInPieces } from './find-in-pieces.js'
@@ -50,8 +52,9 @@ export async function applyStatementwise(
   await setAgain(session, statements.slice(0, step.resumeAt - 1))
   for (let number = step.resumeAt; number <= total; number++) {
     throwIfAborted(context.signal)
-    const one = { number, statement: statements[number - 1] }
-    const inPieces = one.statement && (await findInPieces(session, run, one.statement))
+    const written = statements[number - 1]
+    const one = { number, statement: written && (await dropPlainly(session, written, context.progress)) }
+    const inPieces = one.statement && (await findInPieces(session, one.statement))
     if (one.statement && inPieces) await runInPieces(task, number, one.statement, inPieces)
     else await withLockRetry(lockPolicy(run, one), step.migration.id, context, () => runOne(task, one))
     context.progress.advance(number, total, 'statements')
@@ -80,6 +83,10 @@ interface Task {
   readonly proven: TableReceipt[]
 }
 
+function titleOf({ direction, migration }: PreparedStep): string {
+  return `${direction === 'up' ? 'applying' : 'reverting'} ${migration.id}`
+}
+
 interface Numbered {
   /** From 1. */
   readonly number: number
@@ -101,7 +108,7 @@ async function runInPieces(task: Task, number: number, statement: Statement, inP
   const { environment, placed } = pieceEnvironment(task, number, statement)
   await record(task, resumable(task, number))
   task.proven.push(...(await placed(() => inPieces(statement, environment))))
-  context.progress.step(`${step.direction === 'up' ? 'applying' : 'reverting'} ${step.migration.id}`)
+  context.progress.step(titleOf(step))
   await record(task, ended(task, number, false))
 }
 
@@ -124,7 +131,7 @@ function resumable(task: Task, number: number): HistoryEvent {
 
 function pieceEnvironment(task: Task, number: number, statement: Statement | undefined) {
   const { session, run, step, context } = task
-  const placed = async <T>(work: () => Promise<T>) => {
+  const placed = async <T>(work: () => PromiseLike<T>) => {
     try {
       return await work()
     } catch (error) {
@@ -133,9 +140,14 @@ function pieceEnvironment(task: Task, number: number, statement: Statement | und
       throw new StepError(statement ? { ...failure, statement: number } : failure, error)
     }
   }
-  const patiently = <T>(work: () => Promise<T>) =>
+  const patiently = <T>(work: () => PromiseLike<T>) =>
     withLockRetry(run.locks, step.migration.id, context, () => placed(work))
-  const environment = { session, run, step, number, context, becomeOneself: () => becomeOneself(task), patiently }
+  const aside = <T>(work: () => PromiseLike<T>) =>
+    withLockRetry({ ...run.locks, attemptMs: 0 }, step.migration.id, context, () =>
+      placed(() => withoutLimit(task, true, work)),
+    )
+  const own = () => becomeOneself(task)
+  const environment = { session, run, step, number, context, becomeOneself: own, patiently, aside }
   return { environment, placed }
 }
 
@@ -183,15 +195,25 @@ async function runAlone(task: Task, { number, statement }: Numbered): Promise<vo
 }
 
 async function runLoner(task: Task, number: number, statement: Statement, before: Observation | undefined) {
-  const { session, run, step } = task
-  const patient = waitsAside(statement) && (await settingIs(session, 'lock_timeout', run.ddlLockTimeoutMs))
+  const { session, run, step, context } = task
+  const work = () => runStatement(session, step.script, inItsPlace(statement, before), number)
+  const isIndex = statement.tree?.['IndexStmt'] !== undefined
+  const title = titleOf(step)
+  await withoutLimit(task, waitsAside(statement), () =>
+    isIndex ? watchBuild(run.locks, title, context, work) : work(),
+  )
+  await refuseInvalidIndex(task, number, statement)
+}
+
+/** A file that sets a limit of its own knows better. */
+async function withoutLimit<T>({ session, run }: Task, wanted: boolean, work: () => PromiseLike<T>): Promise<T> {
+  const patient = wanted && (await settingIs(session, 'lock_timeout', run.ddlLockTimeoutMs))
   if (patient) await session`set lock_timeout to 0`
   try {
-    await runStatement(session, step.script, inItsPlace(statement, before), number)
+    return await work()
   } finally {
     if (patient) await session.unsafe(`set lock_timeout to ${run.ddlLockTimeoutMs}`).catch(() => undefined)
   }
-  await refuseInvalidIndex(task, number, statement)
 }
 
 /**
@@ -206,7 +228,6 @@ function waitsAside(statement: Statement): boolean {
   return kind === 'IndexStmt' || kind === 'DropStmt' || kind === 'AlterTableStmt'
 }
 
-/** A file that sets its own limit knows better. */
 async function settingIs(session: Session, name: string, value: number): Promise<boolean> {
   const [row] = await session`select from pg_settings where name = ${name} and setting = ${String(value)}`
   return row !== undefined

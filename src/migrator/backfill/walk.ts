@@ -36,7 +36,7 @@ export interface Walk {
   /** For the rest of the transaction it acts as the role that writes the history. */
   readonly becomeOneself: () => Promise<void>
   /** Runs something that the server undoes when others hold the locks it needs, again until they do not. */
-  readonly patiently: <T>(attempt: () => Promise<T>) => Promise<T>
+  readonly patiently: <T>(attempt: () => PromiseLike<T>) => Promise<T>
 }
 
 /** A walk that came to its end. */
