@@ -1,4 +1,5 @@
 import type { Session } from '../database/connect.js'
+import { findHistories } from '../database/history-table.js'
 import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import type { ManifestDatabase, ManifestSequence } from './manifest.js'
 
@@ -128,19 +129,20 @@ async function extensionRows(session: Session): Promise<string[]> {
 
 /** The current version of every pack in the history of obs; empty where there is none. */
 async function readMigrations(session: Session): Promise<Record<string, string>> {
-  const [history] = await session<{ exists: boolean }[]>`
-    select to_regclass('obs.migration_history') is not null as exists`
-  if (!history?.exists) return {}
-  const rows = await session<{ pack: string; version: string }[]>`
-    select pack, (array_agg(version::text order by version desc))[1] as version
-    from (
-      select distinct on (pack, version) pack, version, direction
-      from obs.migration_history where state in ('applied', 'settled')
-      order by pack, version, id desc
-    ) as latest
-    where direction = 'up'
-    group by pack`
-  return Object.fromEntries(rows.map(({ pack, version }) => [pack, version]))
+  const versions: [string, string][] = []
+  for (const history of await findHistories(session)) {
+    const rows = await session.unsafe<{ pack: string; version: string }[]>(`
+      select pack, (array_agg(version::text order by version desc))[1] as version
+      from (
+        select distinct on (pack, version) pack, version, direction
+        from ${history} where state = 'applied'
+        order by pack, version, id desc
+      ) as latest
+      where direction = 'up'
+      group by pack`)
+    for (const { pack, version } of rows) versions.push([pack, version])
+  }
+  return Object.fromEntries(versions)
 }
 
 /** The columns of a table as COPY takes them: `("id", "name")`, or nothing for a table without any. */

@@ -5,6 +5,7 @@ import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import type { Pack } from '../packs.js'
 import type { Direction } from './migration.js'
+import { makingIn } from './own-schema.js'
 
 /**
  * What became of one attempt.
@@ -116,17 +117,23 @@ function createTable(schema: string): string {
 /** Any number that is the same for every run; keeps two packs from making the table at the same moment. */
 const creationLock = 6_017_342_985
 
-/** Makes the history table unless it exists, and brings one of an older obs up to date. */
+/**
+ * Makes the history table unless it exists, and brings one of an older obs up to date.
+ *
+ * @throws ObsError naming --history-schema when the role may not make it there.
+ */
 export async function ensureHistory(session: Session, { historySchema: schema }: HistoryPlace): Promise<void> {
   if (await historyHas(session, schema, 'remark')) return
   const [there] = await session`select from pg_namespace where nspname = ${schema}`
   const createSchema = there ? '' : `create schema if not exists ${quoteIdentifier(schema)};`
-  await session
-    .unsafe(`begin; select pg_advisory_xact_lock(${creationLock}); ${createSchema} ${createTable(schema)}; commit`)
-    .catch(async (error) => {
-      await session`rollback`
-      throw error
-    })
+  await makingIn(session, { schema, purpose: 'the migration history', setting: '--history-schema' }, () =>
+    session
+      .unsafe(`begin; select pg_advisory_xact_lock(${creationLock}); ${createSchema} ${createTable(schema)}; commit`)
+      .catch(async (error) => {
+        await session`rollback`
+        throw error
+      }),
+  )
 }
 
 async function historyHas(sql: Sql | Session, schema: string, column: string): Promise<boolean> {
@@ -219,8 +226,10 @@ export interface RunFacts {
 
 /** Adds one row. */
 export async function recordEvent(session: Session, facts: RunFacts, event: HistoryEvent): Promise<void> {
+  // The driver takes a dot in a name for the end of a schema's.
+  const table = session.unsafe(quoteQualified(facts.place.historySchema, tableName))
   await session`
-    insert into ${session(facts.place.historySchema)}.${session(tableName)} ${session({
+    insert into ${table} ${session({
       format,
       pack: facts.place.name,
       who: facts.who,

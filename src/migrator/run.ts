@@ -27,6 +27,7 @@ import { halfDone } from './investigate.js'
 import { migrationLockHolder, withMigrationLock } from './lock.js'
 import type { LockPolicy } from './lock-wait.js'
 import type { Direction, Migration } from './migration.js'
+import { makingIn } from './own-schema.js'
 import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
 import {
@@ -208,13 +209,14 @@ export async function readSituation(
   return { migrations, history, changes, platform: platform.name, folder: pack.migrations }
 }
 
-function refuseOwnSchema({ name, schema }: Pack): void {
-  if (schema !== 'obs') return
+/** The schema that obs made for itself is not one that migrations may drop. */
+function refuseOwnSchema({ name, schema, historySchema }: Pack): void {
+  if (schema !== 'obs' || historySchema !== schema) return
   throw new UsageError(
     `the pack ${JSON.stringify(name)} may not live in the schema "obs", where obs keeps its history`,
     {
       code: 'reserved_schema',
-      hint: 'Name another schema for it in the configuration file.',
+      hint: 'Name another schema for it in the configuration file, or another for the history with --history-schema.',
       details: { pack: name },
     },
   )
@@ -295,7 +297,13 @@ async function backUp(
 
 async function ensureSchema(session: Session, schema: string): Promise<void> {
   const [there] = await session`select from pg_namespace where nspname = ${schema}`
-  if (!there) await session.unsafe(`create schema ${quoteIdentifier(schema)}`)
+  if (there) return
+  const needed = {
+    schema,
+    purpose: 'the tables of the pack',
+    setting: '"schema" of the pack in the configuration file',
+  }
+  await makingIn(session, needed, () => session.unsafe(`create schema ${quoteIdentifier(schema)}`))
 }
 
 /** Who is doing this, for the history. */

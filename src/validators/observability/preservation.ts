@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fingerprintTable } from '../../database/fingerprint.js'
+import { findHistories } from '../../database/history-table.js'
 import { nothingIn, type Observation, passed, skipped, violated } from '../check.js'
 import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite } from './facts.js'
 import { seedRuns } from './seed-runs.js'
@@ -61,14 +62,16 @@ interface HistoryRow {
 
 /** The receipts of everything that was applied or reverted, oldest first. */
 async function receipts({ session }: ObservabilityContext): Promise<readonly Receipt[]> {
-  const [history] = await session<{ exists: boolean }[]>`
-    select to_regclass('obs.migration_history') is not null as exists`
-  if (!history?.exists) return []
-  const rows = await session<HistoryRow[]>`
-    select concat(version, ' ', name, ' ', direction) as migration, started_at as taken_at, receipt
-    from obs.migration_history
-    where pack = 'observability' and state = 'applied' and receipt ? 'tables'
-    order by id`
+  const rows: HistoryRow[] = []
+  for (const history of await findHistories(session)) {
+    rows.push(
+      ...(await session.unsafe<HistoryRow[]>(`
+        select concat(version, ' ', name, ' ', direction) as migration, started_at as taken_at, receipt
+        from ${history}
+        where pack = 'observability' and state = 'applied' and receipt ? 'tables'
+        order by id`)),
+    )
+  }
   return rows.flatMap(({ migration, taken_at, receipt }) =>
     receiptSchema.parse(receipt).tables.map((table) => ({ ...table, migration, taken_at })),
   )
