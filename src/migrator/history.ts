@@ -137,34 +137,56 @@ export async function ensureHistory(session: Session, { historySchema: schema }:
 }
 
 async function historyHas(sql: Sql | Session, schema: string, column: string): Promise<boolean> {
-  const [row] = await sql`
-    select from pg_class c
+  return (await historyColumns(sql, schema)).has(column)
+}
+
+/** The columns of the history table; none when it does not exist. */
+async function historyColumns(sql: Sql | Session, schema: string): Promise<ReadonlySet<string>> {
+  const rows = await sql<{ name: string }[]>`
+    select a.attname as name from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
-    join pg_attribute a on a.attrelid = c.oid and not a.attisdropped
-    where n.nspname = ${schema} and c.relname = ${tableName} and a.attname = ${column}`
-  return row !== undefined
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where n.nspname = ${schema} and c.relname = ${tableName}`
+  return new Set(rows.map((row) => row.name))
 }
 
 /**
  * Reads what happened to a pack, oldest first; a missing table reads as nothing.
  *
+ * Scripts and the receipts of what was applied can be large and are wanted by few, so they are null
+ * unless `whole` is true.
+ *
  * @throws ObsError when a newer obs wrote the history in a form this one does not know.
  */
-export async function readHistory(sql: Sql | Session, place: HistoryPlace): Promise<readonly HistoryEvent[]> {
-  const { name: pack, historySchema: schema } = place
-  if (!(await historyHas(sql, schema, 'pack'))) return []
-  const table = quoteQualified(schema, tableName)
-  const [newest] = await sql.unsafe<{ format: number; obs_version: string }[]>(
-    `select format, obs_version from ${table} order by format desc, id desc limit 1`,
+export async function readHistory(
+  sql: Sql | Session,
+  place: HistoryPlace,
+  { whole = false } = {},
+): Promise<readonly HistoryEvent[]> {
+  const columns = await historyColumns(sql, place.historySchema)
+  if (!columns.has('pack')) return []
+  const table = quoteQualified(place.historySchema, tableName)
+  const receipt = whole ? 'h.receipt' : "case when h.state <> 'applied' then h.receipt end"
+  const script = whole && columns.has('script') ? 'h.script' : 'null'
+  const remark = columns.has('remark') ? 'h.remark' : 'null'
+  const rows = await sql.unsafe<HistoryRow[]>(
+    `select newest.format as newest_format, newest.obs_version as newest_version, h.version, h.name, h.direction,
+            h.checksum, h.variant, h.state, h.in_transaction, h.started_at, h.finished_at, h.duration_ms, h.statement,
+            h.error, h.backup_id, ${receipt} as receipt, ${script} as script, ${remark} as remark
+     from (select format, obs_version from ${table} order by format desc, id desc limit 1) as newest
+     left join ${table} h on h.pack = $1
+     order by h.id`,
+    [place.name],
   )
-  if (newest && newest.format > format) throw newerHistory(newest.obs_version)
-  const kept = (await historyHas(sql, schema, 'remark')) ? 'script, remark' : 'null as script, null as remark'
-  return sql.unsafe<HistoryEvent[]>(
-    `select version, name, direction, checksum, variant, state, in_transaction, started_at, finished_at,
-            duration_ms, statement, error, backup_id, receipt, ${kept}
-     from ${table} where pack = $1 order by id`,
-    [pack],
-  )
+  const [first] = rows
+  if (first && first.newest_format > format) throw newerHistory(first.newest_version)
+  return rows.filter((row) => row.version !== null)
+}
+
+/** The newest form of all rows stands beside each row, so that one question is enough. */
+interface HistoryRow extends HistoryEvent {
+  readonly newest_format: number
+  readonly newest_version: string
 }
 
 /** A row of the history with who wrote it. */

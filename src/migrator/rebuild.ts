@@ -42,7 +42,7 @@ export interface ChangedSource {
  */
 export async function planRebuild({ sql, platform }: Database, pack: Pack): Promise<Rebuild> {
   const migrations = new Map((await discover(pack.migrations)).map((migration) => [migration.version, migration]))
-  const events = await readHistory(sql, pack)
+  const events = await readHistory(sql, pack, { whole: true })
   await loadParser()
   const records = [...presentVersions(foldHistory(events))].sort((a, b) => a.order - b.order)
   for (const record of records) refuseHalfDone(record)
