@@ -128,7 +128,7 @@ export function describeLoss(loss: Loss): string {
     case 'column':
       return `${name} is gone with its values in ${rows}`
     case 'rows':
-      return `${rows} of ${name} are gone`
+      return `${name} has lost ${rows}`
     case 'values':
       return `${name} has other values in ${rows}`
     case 'sequence':
