@@ -4,6 +4,7 @@ import { readCatalog } from '../../src/database/catalog.js'
 import type { Database } from '../../src/database/connect.js'
 import { migrateDown } from '../../src/migrator/down.js'
 import { migrateGoto } from '../../src/migrator/goto.js'
+import { withMigrationLock } from '../../src/migrator/lock.js'
 import { migrationStatus } from '../../src/migrator/status.js'
 import { migrateUp } from '../../src/migrator/up.js'
 import type { Pack } from '../../src/packs.js'
@@ -119,4 +120,29 @@ it('runs exactly what was confirmed, or nothing', async () => {
   await migrateDown(db, pack, { confirmed: now }, context)
   expect(await tables(db)).toEqual([])
   expect((await migrationStatus(db, pack)).current).toBe(1)
+})
+
+it('looks at what was confirmed again once it holds the lock', async () => {
+  const db = await testDatabase()
+  const pack = await testPack(filesOf(1, 2, 3))
+  await migrateUp(db, pack, {}, context)
+  const { planned } = await migrateDown(db, pack, { dryRun: true }, context)
+  const lock = { schema: 'public', timeoutMs: 0 }
+  const outcome = await withMigrationLock(db, lock, context, async () => {
+    let announce: () => void = () => undefined
+    const waiting = new Promise<void>((resolve) => {
+      announce = resolve
+    })
+    const patient = { ...context, progress: { ...context.progress, step: announce } }
+    const run = migrateDown(db, pack, { confirmed: planned }, patient).catch((error: unknown) => error)
+    await waiting
+    await db.sql`
+      insert into obs.migration_history (format, pack, version, name, direction, checksum, state, in_transaction,
+                                         started_at, finished_at, who, host, obs_version)
+      select format, pack, version, name, 'down', checksum, state, in_transaction, now(), now(), who, host, obs_version
+      from obs.migration_history where version = 3`
+    return { run }
+  })
+  expect(await outcome.run).toMatchObject({ code: 'plan_changed', details: { now: [] } })
+  expect(await tables(db)).toEqual(['t1', 't2', 't3'])
 })

@@ -200,19 +200,23 @@ alter table pet alter column name type text;`,
 describe('making a plan', () => {
   it('changes nothing and waits for nobody, whatever others have locked', async () => {
     const { db, pack } = await petDatabase({ '0002_x.up.sql': 'create index on pet (name); create index on raw (id);' })
-    await db.sql`create table raw as select 1 as id`
+    await db.sql`create table public.raw (id int)`
     const before = await readCatalog(db.sql, ['public', 'obs'])
     const [rows] = await db.sql`select count(*) from obs.migration_history`
     const lock = { schema: 'public', timeoutMs: 0 }
     const plan = await withMigrationLock(db, lock, context, () =>
       withSession(db.sql, (session) =>
         withTransaction(session, async () => {
-          await session`lock table pet, raw in access exclusive mode`
+          await session`lock table pet, public.raw in access exclusive mode`
           return preview(db, pack)
         }),
       ),
     )
-    expect(plan.migrations[0]?.statements[0]?.locks[0]).toMatchObject({ table: 'pet', rows: 200 })
+    const locks = plan.migrations[0]?.statements.map((one) => one.locks[0])
+    expect(locks).toMatchObject([
+      { table: 'pet', rows: 200 },
+      { table: 'raw', rows: null, origin: 'existing' },
+    ])
     expect(await readCatalog(db.sql, ['public', 'obs'])).toEqual(before)
     expect(await db.sql`select count(*) from obs.migration_history`).toEqual([rows])
   })
