@@ -68,7 +68,7 @@ describe('losses', () => {
     ],
     ['id'],
   )
-  const losses = (after: Prints, old = before) => findLosses(old, after).map(describeLoss)
+  const losses = (after: Prints, old = before) => findLosses(old, after).map((loss) => describeLoss(loss, 'public'))
 
   it('are none when rows come back in another order, with more rows and more columns', () => {
     expect(

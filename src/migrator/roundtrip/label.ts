@@ -43,10 +43,14 @@ export interface Verdict {
   readonly differences: readonly string[]
 }
 
-/** Weighs what a round trip saw against what the files say of themselves; pure. */
-export function judge(evidence: Evidence, directives: readonly Directives[]): Verdict {
+/**
+ * Weighs what a round trip saw against what the files say of themselves; pure.
+ *
+ * @param home the schema of the pack, which names of tables leave out
+ */
+export function judge(evidence: Evidence, directives: readonly Directives[], home = 'public'): Verdict {
   const irreversible = irreversibleReasons(evidence)
-  const losses = evidence.losses.map(describeLoss)
+  const losses = evidence.losses.map((loss) => describeLoss(loss, home))
   const label: Label = irreversible.length > 0 ? 'irreversible' : losses.length > 0 ? 'schema-only' : 'lossless'
   const declared = declaration(label, directives)
   const refused = evidence.upRefused === undefined ? [] : [`obs migrate up refuses it: ${evidence.upRefused}`]
@@ -71,6 +75,7 @@ function irreversibleReasons(evidence: Evidence): readonly string[] {
       `down fails once rows have been written: ${evidence.downWithRowsFailure}`,
     afterDownWithRows &&
       !isSame(afterDownWithRows) &&
+      (!afterDown || isSame(afterDown)) &&
       'down leaves another schema than there was before up once rows have been written',
     evidence.upAfterRowsFailure !== undefined &&
       `up fails after rows have been written and down was run: ${evidence.upAfterRowsFailure}`,

@@ -113,15 +113,16 @@ function restrictTable(print: TablePrint, old: TablePrint): TablePrint {
   return { table: { ...print.table, columns, key }, rows }
 }
 
-/** As people read it: `public.pet.name` is lost in so many rows. */
-export function nameOfLoss({ table, column }: Loss): string {
-  const short = table.startsWith('public.') ? table.slice('public.'.length) : table
+/** `pet.name`; `home` is the schema that goes without saying, quoted where SQL needs it. */
+export function nameOfLoss({ table, column }: Loss, home: string): string {
+  const short = table.startsWith(`${home}.`) ? table.slice(home.length + 1) : table
   return column === undefined ? short : `${short}.${/^[a-z_][a-z0-9_]*$/.test(column) ? column : `"${column}"`}`
 }
 
-export function describeLoss(loss: Loss): string {
+/** A loss as a sentence. */
+export function describeLoss(loss: Loss, home: string): string {
   const rows = `${loss.rows} ${loss.rows === 1 ? 'row' : 'rows'}`
-  const name = nameOfLoss(loss)
+  const name = nameOfLoss(loss, home)
   switch (loss.what) {
     case 'table':
       return `${name} is gone with ${rows}`

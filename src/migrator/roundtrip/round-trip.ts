@@ -94,7 +94,7 @@ async function withNewRows(
     afterUpAgain: compareCatalogs(after.catalog, again.catalog),
     losses: [...pure.losses, ...unlike(findLosses(old, again.prints), pure.losses)],
   }
-  const notes = [...leftBehind(after, again), ...others(after, again, evidence.losses)]
+  const notes = [...leftBehind(after, again), ...others(after, again, evidence.losses, run.home)]
   if (!trip.down || !(await fillNew())) return { evidence, lostOnDown: [], notes, intact: true }
 
   const filled = await readRows(run, scope, before.tables)
@@ -114,7 +114,7 @@ async function withNewRows(
     afterDownWithRows: compareCatalogs(before.catalog, reverted.catalog),
     losses: [...evidence.losses, ...unlike(findLosses(before.prints, reverted.prints), evidence.losses)],
   }
-  const lostOnDown = [...new Set(lost.map(nameOfLoss))].sort()
+  const lostOnDown = [...new Set(lost.map((loss) => nameOfLoss(loss, run.home)))].sort()
   const up = await attempt(run, trip.up)
   if (!up.ok) return { evidence: { ...found, upAfterRowsFailure: up.message }, lostOnDown, notes, intact: false }
   await fillNew()
@@ -132,8 +132,9 @@ function lossesBetween(before: State, after: State): readonly Loss[] {
 
 /** Those that do not tell of the same table and column. */
 function unlike(losses: readonly Loss[], known: readonly Loss[]): readonly Loss[] {
-  const names = new Set(known.map(nameOfLoss))
-  return losses.filter((loss) => !names.has(nameOfLoss(loss)))
+  const place = ({ table, column }: Loss) => JSON.stringify([table, column])
+  const places = new Set(known.map(place))
+  return losses.filter((loss) => !places.has(place(loss)))
 }
 
 /** Rows that up adds and down leaves are there twice after the second up. */
@@ -148,7 +149,7 @@ function leftBehind(after: State, again: State): readonly string[] {
 }
 
 /** Values of new columns that are others the second time, `now()` for one. */
-function others(after: State, again: State, losses: readonly Loss[]): readonly string[] {
-  const names = unlike(findLosses(after.prints, again.prints), losses).map(nameOfLoss)
+function others(after: State, again: State, losses: readonly Loss[], home: string): readonly string[] {
+  const names = unlike(findLosses(after.prints, again.prints), losses).map((loss) => nameOfLoss(loss, home))
   return names.length > 0 ? [`up gives other values the second time: ${[...new Set(names)].join(', ')}`] : []
 }

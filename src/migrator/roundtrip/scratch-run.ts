@@ -40,6 +40,8 @@ export interface ScratchRun {
   readonly database: Database
   readonly run: Run
   readonly pack: Pack
+  /** The pack's schema as it stands before the names of its tables. */
+  readonly home: string
   readonly context: RunContext
 }
 
@@ -63,7 +65,8 @@ export async function beginScratchRun(
     ddlLockTimeoutMs: 10_000,
     locks: await lockPolicy(session, database, { ddlRetryForMs: 0 }),
   }
-  return { session, database, run, pack, context }
+  const [home] = await session<{ name: string }[]>`select quote_ident(${pack.schema}) as name`
+  return { session, database, run, pack, home: home?.name ?? pack.schema, context }
 }
 
 /**

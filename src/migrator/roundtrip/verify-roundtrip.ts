@@ -238,7 +238,7 @@ class Walk {
     if (trial.intact && style === 'none') await this.#fill(run, version, 'mixed')
     const notes = [...styleNotes(style), ...trial.notes, ...staleDeclaration(trip, trial)]
     const directives = [trip.up, ...(trip.down ? [trip.down] : [])].map((step) => step.script.directives)
-    const verdict = judge(trial.evidence, directives)
+    const verdict = judge(trial.evidence, directives, run.home)
     const durationMs = Math.round(performance.now() - started)
     const result = { version, name, id, ...verdict, lostOnDown: trial.lostOnDown, notes, durationMs }
     return { result, intact: trial.intact }
