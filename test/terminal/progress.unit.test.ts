@@ -41,3 +41,22 @@ it('speaks to a log instead when it is given one', async () => {
   expect(await run('info', log)).toBe('')
   expect(lines).toEqual(['warn a stone', expect.stringMatching(/^info digging \(\d+ ms\)$/)])
 })
+
+it('writes a line a tenth at most, and leaves what an earlier run did out of the rate', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  try {
+    const lines: string[] = []
+    const log = { info: (text: string) => lines.push(text), warn: () => undefined }
+    const progress = await createProgress(terminal, 'info', log)
+    progress.step('filling')
+    for (let second = 1; second <= 100; second++) {
+      vi.advanceTimersByTime(1000)
+      progress.advance(5000 + 50 * second, 10_000, 'rows', 5000)
+    }
+    expect(lines).toHaveLength(6)
+    expect(lines[1]).toBe('filling: 6,000 of 10,000 rows (60 %), 50/s, 1 min 20 s left')
+    expect(lines.at(-1)).toMatch(/^filling: 10,000 of 10,000 rows/)
+  } finally {
+    vi.useRealTimers()
+  }
+})

@@ -90,7 +90,7 @@ function describeOne(
     file: script.file,
     line,
     column,
-    kind: effect.kind,
+    kind: `${effect.kind}${inBatches(statement)}`,
     sql: statement.sql,
     ...tablesOf(effect, book),
     destroys: effect.destroys,
@@ -99,6 +99,11 @@ function describeOne(
   book.follow(statement)
   model.learn(statement, undefined)
   return preview
+}
+
+/** Its locks are held for one batch at a time. */
+function inBatches({ backfill }: Statement): string {
+  return backfill ? ` in batches of ${backfill.request.batch} by ${backfill.request.key.join(', ')}` : ''
 }
 
 function tablesOf(effect: StatementEffect, book: TableBook) {

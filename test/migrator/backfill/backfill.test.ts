@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { quietContext } from '../../../src/context.js'
 import { type Database, withSession } from '../../../src/database/connect.js'
 import { migrateDown } from '../../../src/migrator/down.js'
+import { planUp } from '../../../src/migrator/plan.js'
+import { previewMigrations } from '../../../src/migrator/preview/preview.js'
 import { migrationStatus } from '../../../src/migrator/status.js'
 import { migrateUp } from '../../../src/migrator/up.js'
 import { testDatabase } from '../../support/database.js'
@@ -39,6 +41,8 @@ describe('a backfill', () => {
       '0001_add.up.sql': `${header}-- obs: backfill pet by id batch 70\n${addOne}\n`,
       '0001_add.down.sql': `${header}-- obs: backfill pet by id batch 300\nupdate pet set n = n - 1 where id > $1 and id <= $2;`,
     })
+    const plan = await previewMigrations(db, pack, (situation) => planUp(situation), {}, context)
+    expect(plan.migrations[0]?.statements).toMatchObject([{ kind: 'update in batches of 70 by id' }])
     const before = await transactions(db)
     const { applied, preservation } = await migrateUp(db, pack, {}, context)
     expect(await tally(db)).toEqual({ 1: 1000 })
