@@ -65,6 +65,11 @@ export interface VersionRecord {
   readonly order: number
   /** The statement that broke off, as it was, and what the catalog said before it began; when the history knows. */
   readonly interrupted: Interrupted | undefined
+  /**
+   * The text of `statement` when that is run in pieces and some of them may be committed;
+   * empty when it is a function.
+   */
+  readonly begun: string | undefined
   /** The backup that was made before the run, if any. */
   readonly backupId: string | null
 }
@@ -293,7 +298,13 @@ function fold(event: HistoryEvent, order: number, before: VersionRecord | undefi
     statement: (event.statement ?? 1) + (ended ? 1 : 0),
     doneStatements: done,
     interrupted: unknown && running !== undefined ? { sql: running, before: seen } : leftBy(event, before),
+    begun: resumable ? (running ?? '') : begunBefore(event, before),
   }
+}
+
+/** Pieces that are committed stay, whether the next one fails or somebody settles where to go on. */
+function begunBefore(event: HistoryEvent, before: VersionRecord | undefined): string | undefined {
+  return event.state !== 'running' && before?.statement === event.statement ? before.begun : undefined
 }
 
 /** What a statement left behind that the server reported as failed is not always cleared away at once. */
@@ -301,7 +312,7 @@ function leftBy(event: HistoryEvent, before: VersionRecord | undefined): Interru
   return event.state === 'failed' && before?.statement === event.statement ? before.interrupted : undefined
 }
 
-const nothingLeft = { statement: 0, doneStatements: [], interrupted: undefined }
+const nothingLeft = { statement: 0, doneStatements: [], interrupted: undefined, begun: undefined }
 
 /** What the history keeps about a migration that runs statement by statement. */
 const receiptSchema = z.object({

@@ -106,7 +106,7 @@ function withoutBackfills(step: PreparedStep): PreparedStep {
 async function runInPieces(task: Task, number: number, statement: Statement, inPieces: InPieces): Promise<void> {
   const { step, context } = task
   const { environment, placed } = pieceEnvironment(task, number, statement)
-  await record(task, resumable(task, number))
+  await record(task, resumable(task, number, statement))
   task.proven.push(...(await placed(() => inPieces(statement, environment))))
   context.progress.step(titleOf(step))
   await record(task, ended(task, number, false))
@@ -116,7 +116,7 @@ async function runInPieces(task: Task, number: number, statement: Statement, inP
 async function runWatched(task: Task, run: NonNullable<Script['run']>): Promise<readonly TableReceipt[]> {
   const { session, step } = task
   const say = (yes: boolean) => {
-    const event = yes ? resumable(task, 1) : about(task, 1, undefined, undefined)
+    const event = yes ? resumable(task, 1, undefined) : about(task, 1, undefined, undefined)
     return yes ? record(task, event) : recordEvent(session, task.run.facts, event)
   }
   const watch = watchFunction(pieceEnvironment(task, 1, undefined).environment, say)
@@ -124,9 +124,10 @@ async function runWatched(task: Task, run: NonNullable<Script['run']>): Promise<
   return watch.proven
 }
 
-function resumable(task: Task, number: number): HistoryEvent {
+function resumable(task: Task, number: number, statement: Statement | undefined): HistoryEvent {
   const event = reached(task.run, task.step, task.started, 'running', number)
-  return { ...event, receipt: { done: doneBefore(task.step, number), resumable: true } }
+  const running = statement ? { running: statement.sql } : {}
+  return { ...event, receipt: { done: doneBefore(task.step, number), ...running, resumable: true } }
 }
 
 function pieceEnvironment(task: Task, number: number, statement: Statement | undefined) {

@@ -8,7 +8,7 @@ import type { Investigation } from './investigate.js'
 import { withLockRetry } from './lock-wait.js'
 import { chooseScript } from './migration.js'
 import { nextStatement, type Recovery, settledEvent } from './recover.js'
-import { parseScript, type Statement } from './statements.js'
+import { parseScript, parseStatement, type Statement } from './statements.js'
 import { StepError } from './step-error.js'
 import { searchPath, statementChecksum } from './step-run.js'
 import { deriveInverse, tolerant } from './undo-statement.js'
@@ -41,8 +41,15 @@ export async function planUndo(found: Investigation, serverVersion: number): Pro
   if (ran.length < next - 1 || ran.some((one, i) => statementChecksum(one) !== checksums[i]))
     return refused('the file no longer says what was run')
   const cleanup = evidence?.verdict === 'done' ? [] : (evidence?.cleanup ?? [])
-  const inverse = ran.some(changesNames) ? { impossible: ran.findIndex(changesNames) } : deriveInverse(ran)
-  if ('sql' in inverse) return { possible: true, from: 'statements', cleanup, sql: inverse.sql }
+  const begun = record.begun === undefined ? [] : [await parseStatement(record.begun)]
+  const all = [...ran, ...begun]
+  const inverse = all.some(changesNames) ? { impossible: all.findIndex(changesNames) } : deriveInverse(all)
+  if ('sql' in inverse) {
+    const [last = '', ...others] = inverse.sql
+    // A build in pieces may have broken off before it declared the index.
+    const sql = begun.length > 0 ? [last.replace(/^drop index /, 'drop index if exists '), ...others] : inverse.sql
+    return { possible: true, from: 'statements', cleanup, sql: sql.filter((one) => one !== '') }
+  }
   const down = await tolerantDown(found, serverVersion)
   if (down) return { possible: true, from: 'down file', cleanup, sql: down }
   return refused(

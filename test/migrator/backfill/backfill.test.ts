@@ -4,6 +4,7 @@ import { type Database, withSession } from '../../../src/database/connect.js'
 import { migrateDown } from '../../../src/migrator/down.js'
 import { planUp } from '../../../src/migrator/plan.js'
 import { previewMigrations } from '../../../src/migrator/preview/preview.js'
+import { explainRepair, repairMigration } from '../../../src/migrator/repair.js'
 import { migrationStatus } from '../../../src/migrator/status.js'
 import { migrateUp } from '../../../src/migrator/up.js'
 import { testDatabase } from '../../support/database.js'
@@ -251,5 +252,56 @@ describe('while others write', () => {
     })
     expect(await tally(db)).toEqual({ 1: 301 })
     expect(await db.sql`select name from pet where id = 600`).toEqual([{ name: 'mine' }])
+  })
+
+  it('compares a batch with its own snapshot, and does it again when somebody overtakes it', async () => {
+    const db = await testDatabase()
+    await pets(db, 60)
+    const slow = 'update pet set n = n + 1 where id > $1 and id <= $2 and pg_sleep(0.02) is not null;'
+    const pack = await testPack({ '0001_add.up.sql': `${header}-- obs: backfill pet by id batch 100\n${slow}` })
+    const running = migrateUp(db, pack, {}, context)
+    await expect
+      .poll(() => db.sql`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`, {
+        timeout: 20_000,
+      })
+      .toHaveLength(1)
+    await db.sql`update pet set name = 'theirs' where id = 180`
+    await running
+    expect(await tally(db)).toEqual({ 1: 60 })
+    expect(await db.sql`select name from pet where id = 180`).toEqual([{ name: 'theirs' }])
+  })
+})
+
+describe('obs migrate repair', () => {
+  const boom = 'update pet set n = n + 1 / (case when id = 150 then 0 else 1 end) where id > $1 and id <= $2;'
+
+  it('does not take a backfill for undone that did a part of its rows', async () => {
+    const db = await testDatabase()
+    await pets(db, 100)
+    const pack = await testPack({ '0001_add.up.sql': `${header}-- obs: backfill pet by id batch 20\n${boom}` })
+    await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({ code: 'migration_failed' })
+    const [finding] = await explainRepair(db, pack, undefined, {}, context)
+    expect(finding).toMatchObject({
+      next: 1,
+      undo: { possible: false, reason: expect.stringContaining('statement 1') },
+    })
+    await repairMigration(db, pack, 1, { resumeAt: 1 }, {}, context)
+    const [again] = await explainRepair(db, pack, undefined, {}, context)
+    expect(again?.undo.possible).toBe(false)
+    await addFiles(pack, { '0001_add.up.sql': `${header}-- obs: backfill pet by id batch 20\n${addOne}` })
+    await migrateUp(db, pack, {}, context)
+    expect(await tally(db)).toEqual({ 1: 100 })
+  })
+
+  it('begins anew after somebody said that nothing of it is left', async () => {
+    const db = await testDatabase()
+    await pets(db, 100)
+    const pack = await testPack({ '0001_add.up.sql': `${header}-- obs: backfill pet by id batch 20\n${boom}` })
+    await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({ code: 'migration_failed' })
+    await db.sql`update pet set n = 0`
+    await repairMigration(db, pack, 1, { mark: 'reverted' }, {}, context)
+    await addFiles(pack, { '0001_add.up.sql': `${header}-- obs: backfill pet by id batch 20\n${addOne}` })
+    await migrateUp(db, pack, {}, context)
+    expect(await tally(db)).toEqual({ 1: 100 })
   })
 })

@@ -116,6 +116,10 @@ describe('a function that backfills', () => {
       ['{ table: "pet; drop table pet", key: "at", update() {} }', 'table takes the name of a table'],
       ['{ table: "pet", key: "at", update: ({ sql }) => sql`commit` }', 'ended the transaction'],
       ['{ table: "pet", key: "at", update: ({ sql }) => sql`delete from pet` }', 'data would be lost'],
+      [
+        '{ table: "pet", key: "at", update: ({ sql }) => sql`update obs.backfill_progress set visited = 1` }',
+        'somebody else wrote how far',
+      ],
     ] as const) {
       const pack = await testPack({
         '0001_add.ts': `// obs: no-transaction\nexport const up = ({ backfill }) => backfill(${options})\n`,

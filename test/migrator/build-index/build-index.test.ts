@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { quietContext, type RunContext } from '../../../src/context.js'
 import { type Database, withSession } from '../../../src/database/connect.js'
 import { migrateDown } from '../../../src/migrator/down.js'
+import { repairMigration } from '../../../src/migrator/repair.js'
+import { migrationStatus } from '../../../src/migrator/status.js'
 import { migrateUp } from '../../../src/migrator/up.js'
 import { testDatabase } from '../../support/database.js'
 import { addFiles, testPack } from '../../support/packs.js'
@@ -127,6 +129,10 @@ describe('create index concurrently on a partitioned table', () => {
     await expect(migrateUp(db, pack, {}, context)).rejects.toThrow(
       'exists already and says something else: USING btree (cost)',
     )
+    await addFiles(pack, { '0001_index.up.sql': '/* é */ create unique index concurrently i on traces ((nope + 1));' })
+    await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({
+      failure: { sqlState: '42703', location: { column: 56 } },
+    })
     await addFiles(pack, { '0001_index.up.sql': 'create index concurrently on traces (status);' })
     await expect(migrateUp(db, pack, {}, context)).rejects.toThrow('needs a name')
     await db.sql.unsafe(`
@@ -156,6 +162,18 @@ describe('create index concurrently on a partitioned table', () => {
     })
     expect(await tree(db, 'idx')).toEqual([...whole.filter((line) => !line.includes('2024')), 'traces_2027 valid'])
   })
+})
+
+it('is taken back as a whole by obs migrate repair, half built as it is', async () => {
+  const db = await testDatabase()
+  await traces(db)
+  await db.sql`insert into traces values (1, '2026-02-02'), (1, '2026-02-02')`
+  const text = 'create unique index concurrently idx_id on traces (id, at);'
+  const pack = await testPack({ '0001_index.up.sql': text })
+  await expect(migrateUp(db, pack, {}, context)).rejects.toMatchObject({ failure: { sqlState: '23505' } })
+  await repairMigration(db, pack, 1, { undo: true }, {}, context)
+  expect(await db.sql`select from pg_indexes where indexname like 'idx_id%'`).toHaveLength(0)
+  expect((await migrationStatus(db, pack)).migrations).toMatchObject([{ state: 'pending' }])
 })
 
 it('is valid in the end when the last partition without an index was detached', async () => {
