@@ -5,7 +5,7 @@ import { ObsError } from '../errors.js'
 import { recordEvent } from './history.js'
 import { withLockRetry } from './lock-wait.js'
 import { mentionedTables } from './mentioned-tables.js'
-import type { Direction } from './migration.js'
+import type { Direction, Script } from './migration.js'
 import {
   comparePreserved,
   type PreservationReceipt,
@@ -53,6 +53,7 @@ export interface Applied {
 export async function applyStep(session: Session, run: Run, step: PreparedStep, context: RunContext): Promise<Applied> {
   const started = new Date()
   const transactional = isTransactional(step)
+  const interval = await checkInterval(session)
   try {
     const receipt = transactional
       ? await withLockRetry(run.locks, step.migration.id, context, () =>
@@ -65,7 +66,7 @@ export async function applyStep(session: Session, run: Run, step: PreparedStep, 
     await recordFailure(session, run, step, started, error)
     throw error
   } finally {
-    await forgetSession(session)
+    await forgetSession(session, interval)
   }
 }
 
@@ -115,17 +116,20 @@ async function attempt(
     const guessed = await atStep(step.script, () => withMentioned(session, step, request))
     const snapshots = await atStep(step.script, () => takeSnapshots(session, guessed.request, context))
     const before = guessed.certain ? undefined : await storageOf(session, run.schema)
-    const [transaction] = await Promise.all([transactionId(session), runScript(session, step)])
-    await atStep(step.script, () => session`set constraints all immediate`)
+    const transaction = transactionId(session)
+    await inOrder([transaction, runScript(session, step)])
     if (mayChangeSettings(step)) await atStep(step.script, () => restoreSettings(session, localSettings(run)))
     await runVerify(session, step)
     if (before) refuseOthers(before, await storageOf(session, run.schema), snapshots, request)
     const allowance = { directives: step.script.directives, direction: step.direction }
     const receipt = await atStep(step.script, () => comparePreserved(session, guessed.request, snapshots, allowance))
-    await atStep(step.script, () => refuseOtherTransaction(session, transaction))
+    if (mayEndTransaction(step))
+      await atStep(step.script, async () => refuseOtherTransaction(session, await transaction))
     throwIfAborted(context.signal)
-    await session`reset role`
-    await atStep(step.script, () => recordEvent(session, run.facts, finished(run, step, started, receipt)))
+    const event = finished(run, step, started, receipt)
+    await atStep(step.script, () =>
+      Promise.all([session`reset role`.execute(), recordEvent(session, run.facts, event)]),
+    )
     return receipt
   }
   return withTransaction(session, work, `begin; ${localSettings(run)}`)
@@ -158,19 +162,44 @@ function localSettings({ schema, ddlLockTimeoutMs }: Run): string {
   return `set local search_path to ${searchPath(schema)}; set local lock_timeout to ${ddlLockTimeoutMs}`
 }
 
+/** Runs the statements, and then the constraints that were deferred. */
 async function runScript(session: Session, { script, parsed }: PreparedStep): Promise<void> {
   if (script.run) await runFunction(session, script, script.run)
-  for (const group of togetherWithoutWaiting(parsed?.statements ?? [])) {
-    await Promise.all(group.map(({ statement, number }) => runStatement(session, script, statement, number)))
+  const groups = togetherWithoutWaiting(parsed?.statements ?? [])
+  for (const group of groups.slice(0, -1)) await runTogether(session, script, group)
+  const last = groups.at(-1) ?? []
+  const checkConstraints = () => atStep(script, () => session`set constraints all immediate`)
+  if (last.some(({ statement }) => statement.rows)) {
+    await runTogether(session, script, last)
+    await checkConstraints()
+  } else {
+    await inOrder([runTogether(session, script, last), checkConstraints()])
   }
+}
+
+function runTogether(session: Session, script: Script, group: readonly Numbered[]): Promise<unknown> {
+  return inOrder(group.map(({ statement, number }) => runStatement(session, script, statement, number)))
+}
+
+/** Of several errors the first in order is thrown: after it the server refuses everything else, whichever is heard of first. */
+async function inOrder(running: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(running)
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+interface Numbered {
+  readonly statement: Statement
+  /** From 1. */
+  readonly number: number
 }
 
 /**
  * Statements are sent one behind the other without waiting for answers, except around
  * rows for `copy`: the server takes whatever follows that statement for its data.
  */
-function togetherWithoutWaiting(statements: readonly Statement[]) {
-  const groups: { readonly statement: Statement; readonly number: number }[][] = []
+function togetherWithoutWaiting(statements: readonly Statement[]): readonly (readonly Numbered[])[] {
+  const groups: Numbered[][] = []
   for (const [i, statement] of statements.entries()) {
     const alone = statement.rows !== undefined || statements[i - 1]?.rows !== undefined
     const last = groups.at(-1)
@@ -184,6 +213,11 @@ function togetherWithoutWaiting(statements: readonly Statement[]) {
 async function transactionId(session: Session): Promise<string> {
   const [row] = await session<{ id: string }[]>`select pg_current_xact_id()::text as id`
   return row?.id ?? ''
+}
+
+/** What the parser has read holds no statement that ends a transaction; a function may do as it likes. */
+function mayEndTransaction({ parsed }: PreparedStep): boolean {
+  return parsed === undefined || parsed.statements.some((statement) => statement.tree === undefined)
 }
 
 async function refuseOtherTransaction(session: Session, expected: string): Promise<void> {
@@ -221,14 +255,24 @@ async function recordFailure(
  *
  * The statements go to the server as one; should it refuse one of them, each is sent by itself.
  */
-async function forgetSession(session: Session): Promise<void> {
-  const keep = 'set client_connection_check_interval to '
-  const [row] = await session<{ interval: string }[]>`
-    select current_setting('client_connection_check_interval') as interval`.catch(() => [])
-  const statements = [...forgetting, `${keep}${quoteLiteral(row?.interval ?? '0')}`]
+async function forgetSession(session: Session, interval: string): Promise<void> {
+  const statements = [...forgetting, `set client_connection_check_interval to ${quoteLiteral(interval)}`]
   await session.unsafe(statements.join('; ')).catch(async () => {
     for (const statement of statements) await session.unsafe(statement).catch(() => undefined)
   })
 }
+
+/** What the session began with; the same for all migrations that run in it. */
+async function checkInterval(session: Session): Promise<string> {
+  const known = checkIntervals.get(session)
+  if (known !== undefined) return known
+  const [row] = await session<{ interval: string }[]>`
+    select current_setting('client_connection_check_interval') as interval`
+  const interval = row?.interval ?? '0'
+  checkIntervals.set(session, interval)
+  return interval
+}
+
+const checkIntervals = new WeakMap<Session, string>()
 
 const forgetting = ['reset session authorization', 'reset all', 'discard temp', 'unlisten *', 'close all']

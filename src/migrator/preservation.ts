@@ -87,7 +87,7 @@ export function choosePreservation(wanted: PreservationMode | undefined, rows: n
 }
 
 function countWords(count: number): string {
-  return count.toLocaleString('en-US')
+  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** Rows of the tables of a schema, by the planner's statistics. */
