@@ -45,7 +45,7 @@ async function tally({ sql }: TestDatabase): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map((row) => [row.n, row.pets]))
 }
 
-it('does every row once, though its process is killed twenty times', { timeout: 120_000 }, async () => {
+it('does every row once, though its process is killed twenty times', { timeout: 300_000 }, async () => {
   const database = await testDatabase()
   const rows = 12_000
   await pets(database, rows)
