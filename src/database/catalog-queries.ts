@@ -15,10 +15,21 @@ export interface CatalogRow {
   readonly facts: Readonly<Record<string, string | null>>
   /** What is known beyond the line. */
   readonly more: Readonly<Record<string, string | null>>
+  /** `pg_class.oid` of the relation that it is or belongs to; null for what belongs to none. */
+  readonly relation: string | null
 }
 
-/** The catalog of some schemas as one query, and therefore of one moment. */
-export function catalogQuery(schemas: readonly string[], more: readonly string[] = []): string {
+/**
+ * The catalog of some schemas as one query, and therefore of one moment.
+ *
+ * @param relations OIDs: of what is a relation or belongs to one, only these
+ */
+export function catalogQuery(
+  schemas: readonly string[],
+  more: readonly string[] = [],
+  relations?: readonly string[],
+): string {
+  const chosen = relations && `and c.oid = any('{${relations.map(Number).join(',')}}'::oid[])`
   const wanted = `array[${schemas.map(quoteLiteral).join(', ')}]::name[]`
   return `
     with space as (select oid, nspname from pg_namespace where nspname = any(${wanted})),
@@ -26,7 +37,7 @@ export function catalogQuery(schemas: readonly string[], more: readonly string[]
     relation as (
       select c.*, s.nspname, format('%I.%I', s.nspname, c.relname) as path
       from pg_class c join space s on s.oid = c.relnamespace
-      where not exists (select from owned o where o.classid = 'pg_class'::regclass and o.objid = c.oid)
+      where not exists (select from owned o where o.classid = 'pg_class'::regclass and o.objid = c.oid) ${chosen ?? ''}
     )
     ${[...lineParts, ...more].join('\n    union all\n')}`
 }
@@ -58,8 +69,15 @@ interface Part {
 function part({ kind, named, identity, space, owner, detail, inherited, facts, more, from }: Part): string {
   return `select (${kind})::text as kind, (${named ?? 'null'})::text as named, (${identity ?? named})::text as identity,
       (${space})::text as space, (${owner ?? 'null'})::text as owner, (${detail ?? 'null'})::text as detail,
-      (${inherited ?? 'false'})::boolean as inherited, ${object(facts)} as facts, ${object(more ?? {})} as more
+      (${inherited ?? 'false'})::boolean as inherited, ${object(facts)} as facts, ${object(more ?? {})} as more,
+      ${relationIn(from)}::oid::bigint::text as relation
     from ${from}`
+}
+
+/** The relation that a row of the part is about, by the alias it has there. */
+function relationIn(from: string): string {
+  if (from.startsWith('relation r')) return 'r.oid'
+  return from.startsWith('relation') ? 'relation.oid' : 'null'
 }
 
 /** `json` rather than `jsonb`, because it keeps the order. */

@@ -63,6 +63,24 @@ export async function readCatalog(sql: Sql | Session, schemas: readonly string[]
   return rows.map(lineOf).sort()
 }
 
+/** A line of a catalog, and the relation that it is about or belongs to. */
+export interface CatalogLine {
+  readonly line: string
+  /** `pg_class.oid` as text; null for functions, types and statistics. */
+  readonly relation: string | null
+}
+
+/** The same lines in no order, those that belong to relations only for the relations whose OIDs are given. */
+export async function readCatalogLines(
+  sql: Sql | Session,
+  schemas: readonly string[],
+  relations: readonly string[],
+): Promise<readonly CatalogLine[]> {
+  const query = catalogQuery(schemas, [], relations)
+  const rows = await queryWithSettings<CatalogRow>(sql, { search_path: 'pg_catalog' }, query)
+  return rows.map((row) => ({ line: lineOf(row), relation: row.relation }))
+}
+
 /** SHA-256 of a catalog, in hexadecimal. */
 export function catalogHash(lines: readonly string[]): string {
   return createHash('sha256').update(lines.join('\n')).digest('hex')

@@ -207,6 +207,30 @@ describe('what is compared', () => {
     })
   })
 
+  it('reads what depends on a name again once the name is another', async () => {
+    const { migrations } = await trips({
+      ...pet,
+      '0002_toy.up.sql': 'create table toy (id int primary key, pet bigint references pet);',
+      '0002_toy.down.sql': 'drop table toy;',
+      '0003_rename.up.sql': 'alter table pet rename column id to pet_id;',
+      '0003_rename.down.sql': 'alter table pet rename column pet_id to id;',
+      '0004_comment.up.sql': `comment on table toy is 'to play';`,
+      '0004_comment.down.sql': 'comment on table toy is null;',
+      '0005_forgets.up.sql': 'alter table pet rename to animal; alter index pet_pkey rename to animal_pkey;',
+      '0005_forgets.down.sql': 'alter table animal rename to pet;',
+    })
+    expect(migrations.map(({ label, differences }) => [label, differences.length])).toEqual([
+      ['lossless', 0],
+      ['lossless', 0],
+      ['lossless', 0],
+      ['lossless', 0],
+      ['irreversible', 4],
+    ])
+    expect(migrations[4]?.differences).toContain(
+      'not brought back by down: constraint public.pet.pet_pkey PRIMARY KEY (pet_id)',
+    )
+  })
+
   it('covers tables without a key, partitions, other schemas and hostile names', async () => {
     const odd = '"o""dd; --"'
     const { migrations } = await trips({

@@ -28,13 +28,15 @@ export type Prints = ReadonlyMap<string, TablePrint>
 /** Where each sequence stands: the last value it gave, null when it gave none. */
 export type SequencePrints = ReadonlyMap<string, bigint | null>
 
-/** The tables of all schemas but the server's own and the history. */
-export async function listScratchTables(
+/** Those of the relations that are tables of other schemas than the server's own, without the history, by OID. */
+export async function describeTables(
   session: Session,
   history: { readonly schema: string; readonly table: string },
-): Promise<readonly ScratchTable[]> {
-  return session<ScratchTable[]>`
-    select n.nspname::text as schema, c.relname::text as name, format('%I.%I', n.nspname, c.relname) as path,
+  relations: readonly string[],
+): Promise<ReadonlyMap<string, ScratchTable>> {
+  if (relations.length === 0) return new Map()
+  const rows = await session<(ScratchTable & { readonly oid: string })[]>`
+    select c.oid::bigint::text as oid, n.nspname::text as schema, c.relname::text as name, format('%I.%I', n.nspname, c.relname) as path,
       c.relkind = 'f' as foreign,
       coalesce(a.columns, '[]') as columns,
       (select coalesce(jsonb_agg(k.attname order by p.place), '[]')
@@ -51,13 +53,14 @@ export async function listScratchTables(
         string_agg(concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated), ';' order by a.attnum) as form
       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     ) a on true
-    where c.relkind in ('r', 'p', 'f') and not c.relispartition and c.relpersistence <> 't'
+    where c.oid = any(${relations.map(Number)}::oid[]) and c.relkind in ('r', 'p', 'f') and not c.relispartition and c.relpersistence <> 't'
       and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
       and not (n.nspname = ${history.schema} and c.relname = ${history.table})
       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
       and not exists (
         select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')
-    order by path`
+`
+  return new Map(rows.map(({ oid, ...table }) => [oid, table]))
 }
 
 /** So many tables are read with one query. */

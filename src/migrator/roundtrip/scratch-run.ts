@@ -8,16 +8,11 @@ import { ensureHistory } from '../history.js'
 import { describeLocation } from '../location.js'
 import type { PreservationMode } from '../preservation.js'
 import { factsAbout, lockPolicy } from '../run.js'
+import type { Node } from '../statements.js'
 import { hadNoEffect, StepError } from '../step-error.js'
 import { isTransactional, type PreparedStep, type Run, touched } from '../step-run.js'
-import {
-  listScratchTables,
-  type Prints,
-  readPrints,
-  readSequences,
-  type ScratchTable,
-  type SequencePrints,
-} from './prints.js'
+import { type Prints, readPrints, readSequences, type ScratchTable, type SequencePrints } from './prints.js'
+import { RelationCache } from './relation-cache.js'
 import type { Trip } from './trips.js'
 import { readWholeCatalog } from './whole-catalog.js'
 
@@ -43,6 +38,7 @@ export interface ScratchRun {
   /** The pack's schema as it stands before the names of its tables. */
   readonly home: string
   readonly context: RunContext
+  readonly cache: RelationCache
 }
 
 /** Makes the scratch database what `obs migrate up` would find: the extension of the platform, the schema, the history. */
@@ -66,7 +62,7 @@ export async function beginScratchRun(
     locks: await lockPolicy(session, database, { ddlRetryForMs: 0 }),
   }
   const [home] = await session<{ name: string }[]>`select quote_ident(${pack.schema}) as name`
-  return { session, database, run, pack, home: home?.name ?? pack.schema, context }
+  return { session, database, run, pack, home: home?.name ?? pack.schema, context, cache: new RelationCache() }
 }
 
 /**
@@ -96,17 +92,35 @@ export function describeFailure({ message, location }: Failure): string {
   return location ? `${message} (${describeLocation(location)})` : message
 }
 
-/** Which tables a trip can change rows of, by name; those that it makes come on top. */
-export type Scope = 'all' | ReadonlySet<string>
+/** What a trip can change, as far as the text of its files tells. */
+export interface Scope {
+  /** Names of the existing tables whose rows it can change; those that it makes come on top. */
+  readonly tables: 'all' | ReadonlySet<string>
+  /** Something may get another name, so that other definitions read differently. */
+  readonly renames: boolean
+}
 
 export function scopeOf({ up, down }: Trip): Scope {
   const names = new Set<string>()
+  let renames = false
   for (const step of down ? [up, down] : [up]) {
     const what = touched(step)
-    if (what === 'all' || what.uncertain.length > 0) return 'all'
+    if (what === 'all' || what.uncertain.length > 0) return { tables: 'all', renames: true }
     for (const { table } of what.tables) names.add(table)
+    renames ||= step.parsed?.statements.some(({ tree }) => givesNames(tree)) !== false
   }
-  return names
+  return { tables: names, renames }
+}
+
+const naming = new Set(['RenameStmt', 'AlterObjectSchemaStmt', 'AlterExtensionStmt', 'AlterExtensionContentsStmt'])
+
+function givesNames(tree: Node | undefined): boolean {
+  return tree === undefined || Object.keys(tree).some((kind) => naming.has(kind))
+}
+
+/** The tables there are now. */
+export function tablesOf({ session, pack, cache }: ScratchRun): Promise<readonly ScratchTable[]> {
+  return cache.tables(session, { schema: pack.historySchema, table: 'migration_history' })
 }
 
 /**
@@ -115,19 +129,22 @@ export function scopeOf({ up, down }: Trip): Scope {
  * @param known the tables there were before; one that is not among them is read as well
  */
 export async function readState(run: ScratchRun, scope: Scope, known?: readonly ScratchTable[]): Promise<State> {
-  const catalog = await readWholeCatalog(run.session)
+  if (scope.renames) run.cache.forget()
   const { tables, prints } = await readRows(run, scope, known)
+  const catalog = await readWholeCatalog(run.session, run.cache)
   return { catalog, tables, prints, sequences: await readSequences(run.session) }
 }
 
 /** The tables of a state without its catalog. */
 export async function readRows(
-  { session, pack }: ScratchRun,
+  run: ScratchRun,
   scope: Scope,
   known?: readonly ScratchTable[],
 ): Promise<Pick<State, 'tables' | 'prints'>> {
-  const tables = await listScratchTables(session, { schema: pack.historySchema, table: 'migration_history' })
+  const tables = await tablesOf(run)
   const old = new Set((known ?? tables).map((table) => table.path))
-  const chosen = tables.filter((table) => scope === 'all' || scope.has(table.name) || !old.has(table.path))
-  return { tables, prints: await readPrints(session, chosen) }
+  const chosen = tables.filter(
+    (table) => scope.tables === 'all' || scope.tables.has(table.name) || !old.has(table.path),
+  )
+  return { tables, prints: await readPrints(run.session, chosen) }
 }

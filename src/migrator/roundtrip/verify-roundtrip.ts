@@ -7,11 +7,11 @@ import { discover } from '../discover.js'
 import type { Migration } from '../migration.js'
 import { StepError } from '../step-error.js'
 import { judge, type Verdict } from './label.js'
-import { listScratchTables, type ScratchTable } from './prints.js'
+import type { ScratchTable } from './prints.js'
 import { type RoundTrip, roundTrip } from './round-trip.js'
 import type { FilledTable, RowSource, RowStyle } from './row-source.js'
 import { readSampleFile, runSampleFile, type SampleFile } from './sample-file.js'
-import { attempt, beginScratchRun, describeFailure, type ScratchRun } from './scratch-run.js'
+import { attempt, beginScratchRun, describeFailure, type ScratchRun, scopeOf, tablesOf } from './scratch-run.js'
 import { prepareTrips, type Trip } from './trips.js'
 
 export interface RoundtripOptions {
@@ -170,10 +170,6 @@ function upFailed(migration: Migration, message: string): ObsError {
   })
 }
 
-function tablesOf({ session, pack }: ScratchRun): Promise<readonly ScratchTable[]> {
-  return listScratchTables(session, { schema: pack.historySchema, table: 'migration_history' })
-}
-
 /** The tables whose form is another than the one that is noted, which is then noted. */
 function newForms(tables: readonly ScratchTable[], noted: Map<string, string>): readonly ScratchTable[] {
   const changed = tables.filter((table) => noted.get(table.path) !== table.form)
@@ -214,6 +210,8 @@ class Walk {
         // Rows that one migration could not take are no reason to spare the next one.
         const style = i === 0 ? this.style : 'mixed'
         const made = await this.#make(run, trip, style)
+        // Definitions that name something else now are read again.
+        if (scopeOf(trip).renames) run.cache.forget()
         if ('upFailure' in made) return this.#plainer(first + i, trip.migration, made.upFailure, i > 0)
         results.push(made.result)
         if (!made.intact) return { next: first + i + 1, style: 'mixed' }

@@ -1,21 +1,28 @@
-import { readCatalog } from '../../database/catalog.js'
+import { readCatalogLines } from '../../database/catalog.js'
 import type { Session } from '../../database/connect.js'
 import { queryWithSettings } from '../../database/with-settings.js'
+import type { RelationCache } from './relation-cache.js'
 
 /**
  * Everything that a migration can have made or unmade, one sorted line an object: the
  * catalog of all schemas but the server's own, and what belongs to none or is not
  * written there (extensions, owners, grants, comments, casts, publications, …).
+ *
+ * @param cache what was read before; only relations whose rows in the catalog are others are read again
  */
-export async function readWholeCatalog(session: Session): Promise<readonly string[]> {
+export async function readWholeCatalog(session: Session, cache: RelationCache): Promise<readonly string[]> {
   const spaces = await session<{ name: string }[]>`
     select nspname as name from pg_namespace n
     where nspname <> 'information_schema' and nspname !~ '^pg_'
       and not exists (select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')`
   const schemas = spaces.map((space) => space.name)
-  const lines = await readCatalog(session, schemas)
+  const changed = cache.changedLines()
+  const read = await readCatalogLines(session, schemas, changed)
+  cache.keepLines(changed, read)
+  const loose = read.filter(({ relation }) => relation === null).map(({ line }) => line)
   const rest = await queryWithSettings<{ line: string }>(session, { search_path: 'pg_catalog' }, besides)
-  return [...schemas.map((schema) => `schema ${schema}`), ...lines, ...rest.map((row) => row.line)].sort()
+  const apart = [...schemas.map((schema) => `schema ${schema}`), ...loose, ...rest.map((row) => row.line)]
+  return [...apart, ...cache.lines()].sort()
 }
 
 /** https://github.com/postgres/postgres/blob/master/src/include/access/transam.h (FirstNormalObjectId) */
