@@ -80,6 +80,20 @@ describe('a migration', () => {
     expect(migrations[5]?.reasons).toEqual(['it has no down'])
   })
 
+  it('loses what goes only with the second up, or only once there are new rows', async () => {
+    const { migrations } = await trips({
+      ...pet,
+      '0002_dice.up.sql': `-- obs: changes pet.age\ncreate table kept as select id, age from pet;
+        update pet set age = 1000 * random();`,
+      '0002_dice.down.sql': `-- obs: changes pet.age\nupdate pet set age = kept.age from kept where kept.id = pet.id; drop table kept;`,
+      '0003_greedy.up.sql': 'create table toy (id int);',
+      '0003_greedy.down.sql': `-- obs: changes pet\ndelete from pet where exists (select from toy); drop table toy;`,
+    })
+    expect(migrations.map(({ label }) => label)).toEqual(['lossless', 'schema-only', 'schema-only'])
+    expect(migrations[1]?.reasons).toEqual([expect.stringMatching(/^pet\.age has other values in \d+ rows$/)])
+    expect(migrations[2]?.reasons).toEqual([expect.stringMatching(/^pet has lost \d+ rows$/)])
+  })
+
   it('that does what obs migrate would refuse is not let through', async () => {
     const { migrations } = await trips({
       ...pet,
@@ -260,8 +274,8 @@ describe('the scratch database', () => {
       '0004_half.up.sql':
         '-- obs: no-transaction\ncreate table half (id int);\ncreate index concurrently on half (id);',
       '0004_half.down.sql': '-- obs: no-transaction\ndrop index concurrently half_id_idx;\nselect 1/0;',
-      '0005_after.up.sql': 'alter table half add column more int;',
-      '0005_after.down.sql': 'alter table half drop column more;',
+      '0005_after.up.sql': 'drop index half_id_idx; alter table half add column more int;',
+      '0005_after.down.sql': 'alter table half drop column more; create index half_id_idx on half (id);',
     })
     expect(migrations.map(({ label }) => label)).toEqual([
       'lossless',
@@ -273,7 +287,7 @@ describe('the scratch database', () => {
     expect(migrations[3]?.reasons).toEqual([
       expect.stringMatching(/^down fails: division by zero \(.*0004_half\.down\.sql:3:\d+\)$/),
     ])
-    expect(migrations[4]?.lostOnDown).toEqual(['half.more'])
+    expect(migrations[4]).toMatchObject({ lostOnDown: ['half.more'], notes: [] })
   })
 
   it('has rows that later migrations take, and plainer ones, or none, where they do not', async () => {
