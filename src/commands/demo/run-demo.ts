@@ -88,6 +88,7 @@ async function transform(
 ): Promise<Omit<DemoResult, 'server' | 'steps'>> {
   await steps.run('install the MVP schema', (step) => migrateUp(database, pack, { to: 1 }, step))
   const rows = await steps.run('load the MVP data', (step) => loadMvp(database, step))
+  await forgetHistory(database)
   const before = await fingerprints(database)
   const backup = await steps.run('back up', (step) => createBackup(database, { directory: settings.backups }, step))
   await steps.run('check the backup', () => verifyBackup(settings.backups, backup.id))
@@ -113,6 +114,11 @@ async function transform(
     report,
     kpis,
   }
+}
+
+/** An MVP database in the field was not made by obs, and is adopted by the first migration. */
+async function forgetHistory({ sql }: Database): Promise<void> {
+  await sql`drop schema ${sql(pack.historySchema)} cascade`
 }
 
 async function loadMvp({ sql }: Database, context: RunContext): Promise<number> {

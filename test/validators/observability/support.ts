@@ -16,12 +16,13 @@ import { demoWorkspace } from '../../support/observability.js'
 const pack = resolvePack('observability', [], packageRoot)
 const context = quietContext()
 
-/** Carries the MVP data set over to the newest version. */
+/** Carries the MVP data set over to the newest version, beginning with its adoption. */
 export async function migrateMvp(database: Database): Promise<void> {
   await migrateUp(database, pack, { to: 1 }, context)
   for (const table of ['traces', 'events', 'performance_metrics']) {
     await loadCsv(database.sql, { schema: 'public', table }, join(packageRoot, `fixtures/mvp/${table}.csv`), context)
   }
+  await database.sql`drop schema obs cascade`
   await migrateUp(database, pack, {}, context)
 }
 
