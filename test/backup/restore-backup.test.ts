@@ -22,7 +22,8 @@ beforeAll(async () => {
   await source.sql.unsafe(`
     create schema obs;
     create table obs.migration_history (
-      id bigint generated always as identity primary key, pack text, version bigint, direction text, state text);
+      id bigint generated always as identity primary key, pack text, version bigint, direction text, state text,
+      in_transaction boolean, obs_version text, checksum text);
     insert into obs.migration_history (pack, version, direction, state) values
       ('observability', 1, 'up', 'applied'), ('observability', 2, 'up', 'applied'), ('observability', 10, 'up', 'applied'),
       ('observability', 10, 'down', 'applied'), ('app', 7, 'up', 'failed'), ('app', 6, 'up', 'applied');
