@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { quietContext } from '../../src/context.js'
-import type { Database } from '../../src/database/connect.js'
+import type { Database, Session } from '../../src/database/connect.js'
 import { createSampler } from '../../src/generators/samples/sampler.js'
+import type { RowSource } from '../../src/migrator/roundtrip/row-source.js'
 import { type RoundtripOptions, verifyRoundtrip } from '../../src/migrator/roundtrip/verify-roundtrip.js'
 import type { Pack } from '../../src/packs.js'
 import { onServer, testDatabase } from '../support/database.js'
@@ -14,9 +15,24 @@ async function trips(files: Readonly<Record<string, string>>, options: Roundtrip
   return verify(database, await testPack(files), options)
 }
 
-async function verify(database: Database, pack: Pack, options: RoundtripOptions = {}) {
+/** @param used the scratch databases are added to it */
+async function verify(database: Database, pack: Pack, options: RoundtripOptions = {}, used = new Set<string>()) {
   const sampler = createSampler({ rows: 20, seed: 1, signal: context.signal })
-  return verifyRoundtrip(database, pack, sampler, options, context)
+  const note = async (session: Session) => {
+    const [row] = await session<{ name: string }[]>`select current_database() as name`
+    used.add(row?.name ?? '')
+  }
+  const noting: RowSource = {
+    learn: async (session, ...rest) => {
+      await note(session)
+      await sampler.learn(session, ...rest)
+    },
+    fill: async (session, request) => {
+      await note(session)
+      return sampler.fill(session, request)
+    },
+  }
+  return verifyRoundtrip(database, pack, noting, options, context)
 }
 
 const pet = {
@@ -331,13 +347,16 @@ describe('the scratch database', () => {
   it('is left behind neither by a run that succeeds nor by one that fails, and the database itself is untouched', async () => {
     const database = await testDatabase()
     const pack = await testPack({ ...pet, '0002_bad.up.sql': 'create table pet ();' })
-    const before = await scratchDatabases()
-    await expect(verify(database, pack)).rejects.toMatchObject({
+    const used = new Set<string>()
+    await expect(verify(database, pack, {}, used)).rejects.toMatchObject({
       code: 'roundtrip_up_failed',
       message: expect.stringContaining('0002_bad.up.sql:1:'),
     })
-    await verify(database, pack, { to: 1 })
-    expect(await scratchDatabases()).toEqual(before)
+    expect(used.size).toBe(1)
+    await verify(database, pack, { to: 1 }, used)
+    expect(used.size).toBe(3)
+    const left = await onServer((sql) => sql`select datname from pg_database where datname = any(${[...used]})`)
+    expect(left).toEqual([])
     expect(await database.sql`select from pg_namespace where nspname = 'obs'`).toHaveLength(0)
   })
 
@@ -351,11 +370,3 @@ describe('the scratch database', () => {
     await expect(trips(files, { from: 3, to: 2 })).rejects.toMatchObject({ exitCode: 2 })
   })
 })
-
-/** Those that no other test can be using: none may be left without a session. */
-async function scratchDatabases(): Promise<readonly string[]> {
-  const rows = await onServer(
-    (sql) => sql<{ name: string }[]>`select datname as name from pg_database where datname like 'obs\\_scratch\\_%'`,
-  )
-  return rows.map((row) => row.name)
-}
