@@ -14,7 +14,7 @@ import {
   takeSnapshots,
 } from './preservation.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
-import { mayChangeSettings, restoreSettings } from './session-settings.js'
+import { mayChangeSettings, mayLeaveTraces, restoreSettings } from './session-settings.js'
 import type { Statement } from './statements.js'
 import { applyStatementwise } from './statementwise.js'
 import { atStep, hadNoEffect, StepError } from './step-error.js'
@@ -60,13 +60,13 @@ export async function applyStep(session: Session, run: Run, step: PreparedStep, 
           applyInTransaction(session, run, step, started, context),
         )
       : await applyStatementwise(session, run, step, started, context)
+    if (!transactional || mayLeaveTraces(step)) await forgetSession(session, interval)
     const { version, name, id } = step.migration
     return { version, name, id, direction: step.direction, durationMs: Date.now() - started.getTime(), receipt }
   } catch (error) {
     await recordFailure(session, run, step, started, error)
-    throw error
-  } finally {
     await forgetSession(session, interval)
+    throw error
   }
 }
 

@@ -15,6 +15,19 @@ export function mayChangeSettings(step: PreparedStep): boolean {
 }
 
 /**
+ * True when a step may leave something behind in its session: settings, temporary tables, whatever
+ * a function does. A new table calls no function; building an index or a column may.
+ */
+export function mayLeaveTraces(step: PreparedStep): boolean {
+  if (mayChangeSettings(step) || step.verify) return true
+  return (step.parsed?.statements ?? []).some(({ tree }) => {
+    const text = JSON.stringify(tree ?? {})
+    const isNew = tree?.['CreateStmt'] !== undefined
+    return tree === undefined || text.includes('"relpersistence":"t"') || (!isNew && text.includes('"FuncCall"'))
+  })
+}
+
+/**
  * Takes back what a migration set for itself, its role and its `search_path` above all,
  * before obs goes on in the same session and transaction; then sets `own`.
  *

@@ -133,6 +133,16 @@ describe('a run that succeeds', () => {
     expect(await states(db, pets)).toEqual(['1 applied', '2 applied'])
   })
 
+  it('leaves a temporary table of one migration to no other, even when nothing else speaks of the session', async () => {
+    const db = await testDatabase()
+    const pack = await testPack({
+      '0001_scratch.up.sql': 'create temp table scratch (id int)',
+      '0002_pet.up.sql': `create table pet as select to_regclass('scratch') is null as no_temp`,
+    })
+    await migrateUp(db, pack, {}, context)
+    expect(await db.sql`select * from public.pet`).toEqual([{ no_temp: true }])
+  })
+
   it('leaves nothing of one migration in the session for the next', async () => {
     const db = await testDatabase()
     const pack = await testPack({
