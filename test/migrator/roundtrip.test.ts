@@ -280,6 +280,23 @@ describe('what is compared', () => {
 })
 
 describe('the scratch database', () => {
+  it('is not left for the server around it: such statements are named before anything runs', async () => {
+    const database = await testDatabase()
+    const role = `${database.address.database}_r`
+    const pack = await testPack({
+      ...pet,
+      '0002_role.up.sql': `select 1;\ncreate role ${role};`,
+      '0002_role.down.sql': `drop role ${role}`,
+    })
+    await expect(verify(database, pack)).rejects.toMatchObject({
+      code: 'beyond_database',
+      exitCode: 2,
+      message: expect.stringContaining('0002_role.up.sql:2:1: create role reaches the whole server'),
+    })
+    expect(await onServer((sql) => sql`select from pg_roles where rolname = ${role}`)).toHaveLength(0)
+    expect((await verify(database, pack, { to: 1 })).migrations).toMatchObject([{ version: 1, label: 'lossless' }])
+  })
+
   it('runs migrations that need no transaction and migrations in TypeScript', async () => {
     const { migrations } = await trips({
       ...pet,

@@ -11,10 +11,10 @@ import { chooseScript, type Migration } from '../migration.js'
 import { parseScript } from '../statements.js'
 import { textAt, unwrap } from '../tree.js'
 import { migrateUp } from '../up.js'
+import { flatten, reachesBeyond } from '../whole-server.js'
 import { compareLines, type Difference, sizeOf } from './difference.js'
 import { cannotCompare, nothingToAdopt } from './errors.js'
 import { toolOwnedPaths, withoutPaths } from './own-tables.js'
-import { flatten, reachesBeyond } from './whole-server.js'
 
 /** How the database differs from what the migrations up to one version build. */
 export interface Compared {

@@ -1,9 +1,11 @@
 import type { Database } from '../../database/connect.js'
 import type { PlatformName } from '../../database/platform.js'
+import { UsageError } from '../../errors.js'
 import { MigrationFilesError } from '../errors.js'
 import { chooseScript, type Direction, type Migration, type Script } from '../migration.js'
 import { prepareSteps } from '../prepare.js'
 import type { PreparedStep } from '../step-run.js'
+import { reachesBeyond } from '../whole-server.js'
 
 /** One migration with both of its ways, ready to run. */
 export interface Trip {
@@ -16,6 +18,7 @@ export interface Trip {
  * Prepares every migration up to version `to`, oldest first.
  *
  * @throws MigrationFilesError with everything that is wrong in all files.
+ * @throws UsageError naming the statements that would reach out of the scratch database.
  */
 export async function prepareTrips(
   database: Database,
@@ -27,11 +30,23 @@ export async function prepareTrips(
   const ups = chosen.map((migration) => upStep(migration, platform))
   const downs = ups.flatMap((up) => downStep(up) ?? [])
   const prepared = await prepareSteps(database, [...ups, ...downs])
+  refuseBeyond(prepared)
   const find = (migration: Migration, direction: Direction) =>
     prepared.find((step) => step.migration === migration && step.direction === direction)
   return chosen.flatMap((migration) => {
     const up = find(migration, 'up')
     return up ? [{ migration, up, down: find(migration, 'down') }] : []
+  })
+}
+
+/** A scratch database is a place of its own, but its server is not. */
+function refuseBeyond(steps: readonly PreparedStep[]): void {
+  const beyond = steps.flatMap(({ script, parsed }) => (parsed && reachesBeyond(script, parsed)) ?? [])
+  if (beyond.length === 0) return
+  throw new UsageError(beyond.join('\n'), {
+    code: 'beyond_database',
+    hint: 'Name a version below with --to; nothing was changed.',
+    details: { statements: beyond },
   })
 }
 

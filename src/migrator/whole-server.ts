@@ -1,6 +1,6 @@
-import { describeLocation, locate } from '../location.js'
-import type { Script } from '../migration.js'
-import type { ParsedScript, Statement } from '../statements.js'
+import { describeLocation, locate } from './location.js'
+import type { Script } from './migration.js'
+import type { ParsedScript, Statement } from './statements.js'
 
 /**
  * Statements whose effect reaches beyond the database they run in. In a scratch
