@@ -2,7 +2,7 @@
 //
 //   npm run bench:migrations                        1,000 small migrations, three rounds
 //   npm run bench:migrations -- --files 5000 --rounds 1
-//   npm run bench:migrations -- --preserve          also the cost of the preservation hashes
+//   npm run bench:migrations -- --preserve          the cost of the preservation hashes instead
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
@@ -37,8 +37,8 @@ try {
   const [{ server_version: version }] = await sql`show server_version`
   console.log(`PostgreSQL ${version}, ${files} migrations of three statements, ${rounds} rounds\n`)
   writeFolders()
-  print(await compare(sql, url))
-  if (flags.preserve) print(await preservation(sql))
+  if (!flags.preserve) print(await compare(sql, url))
+  else print(await preservation(sql))
   await sql.end()
 } finally {
   spawnSync(process.execPath, [executable, 'db', 'reset', '--yes', '--force'], { cwd: folder, env: environment })
