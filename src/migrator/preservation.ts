@@ -90,9 +90,8 @@ function countWords(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** Rows of the tables of a schema, by the planner's statistics. */
-export async function estimateRows(session: Session, schema: string): Promise<number> {
-  const tables = await listTables(session, schema)
+/** Rows of all the tables together, by the planner's statistics. */
+export function rowsIn(tables: readonly TableInfo[]): number {
   return tables.reduce((sum, table) => sum + table.estimatedRows, 0)
 }
 

@@ -32,9 +32,9 @@ import type { Situation, Step } from './plan.js'
 import { prepareSteps } from './prepare.js'
 import {
   choosePreservation,
-  estimateRows,
   type PreservationMode,
   type PreservationSummary,
+  rowsIn,
   summarise,
 } from './preservation.js'
 import { settleByCatalog } from './recover.js'
@@ -252,9 +252,9 @@ async function runLocked(
   context: RunContext,
 ): Promise<Omit<RunResult, 'planned' | 'durationMs'>> {
   const { database, pack, steps, options } = work
-  const existing = new Set((await listTables(session, pack.schema)).map((table) => table.name))
-  const rows = options.preserve ? 0 : await estimateRows(session, pack.schema)
-  const preservation = choosePreservation(options.preserve, rows)
+  const tables = await listTables(session, pack.schema)
+  const existing = new Set(tables.map((table) => table.name))
+  const preservation = choosePreservation(options.preserve, rowsIn(tables))
   const backup = await backUp(session, work, context)
   throwIfAborted(context.signal)
   await ensureHistory(session, pack)
