@@ -1,7 +1,6 @@
-import { UsageError } from '../errors.js'
-import { nearest } from '../suggest.js'
 import type { Style } from '../terminal/style.js'
 import type { ValidationResult } from '../validators/result.js'
+import { chooseFormat } from './choose-format.js'
 import { jsonReport } from './json.js'
 import { junitReport } from './junit.js'
 import { markdownReport } from './markdown.js'
@@ -30,16 +29,5 @@ export const reportFormats: readonly ReportFormat[] = [
  * @throws UsageError naming the format that was most likely meant.
  */
 export function reportFormat(name: string): ReportFormat {
-  const format = reportFormats.find((candidate) => candidate.name === name)
-  if (format) return format
-  const names = reportFormats.map((candidate) => candidate.name)
-  const guess = nearest(name, names)
-  throw new UsageError(
-    `unknown format ${JSON.stringify(name)}${guess ? `, did you mean ${JSON.stringify(guess)}?` : ''}`,
-    {
-      code: 'unknown_format',
-      hint: `Choose one of ${names.join(', ')} with --format.`,
-      details: { format: name, formats: names },
-    },
-  )
+  return chooseFormat(reportFormats, name)
 }

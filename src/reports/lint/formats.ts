@@ -1,6 +1,5 @@
-import { UsageError } from '../../errors.js'
-import { nearest } from '../../suggest.js'
 import type { Style } from '../../terminal/style.js'
+import { chooseFormat } from '../choose-format.js'
 import { githubReport } from './github.js'
 import { lintJson } from './json.js'
 import type { LintReport } from './report.js'
@@ -28,16 +27,5 @@ export const lintFormats: readonly LintFormat[] = [
  * @throws UsageError naming the format that was most likely meant.
  */
 export function lintFormat(name: string): LintFormat {
-  const format = lintFormats.find((one) => one.name === name)
-  if (format) return format
-  const names = lintFormats.map((one) => one.name)
-  const guess = nearest(name, names)
-  throw new UsageError(
-    `unknown format ${JSON.stringify(name)}${guess ? `, did you mean ${JSON.stringify(guess)}?` : ''}`,
-    {
-      code: 'unknown_format',
-      hint: `Choose one of ${names.join(', ')} with --format.`,
-      details: { format: name, formats: names },
-    },
-  )
+  return chooseFormat(lintFormats, name)
 }
