@@ -8,7 +8,7 @@ export default defineConfig({
     // The tests wait for PostgreSQL more than for themselves, so one worker a core is not enough.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      { test: { name: 'unit', include: unit, testTimeout: 30_000 } },
+      { test: { name: 'unit', include: unit, testTimeout: 30_000, hookTimeout: 30_000 } },
       {
         test: {
           name: 'database',

@@ -16,7 +16,7 @@ import { type Finding, type FindingStatus, fail, ok, warn } from '../database/do
 import { runningServer } from '../database/embedded/server.js'
 import { ConnectionError } from '../database/explain-error.js'
 import { exitCodes, ObsError } from '../errors.js'
-import { migrationStatus } from '../migrator/status.js'
+import { migrationStatus } from '../migrator/history/status.js'
 import type { Pack } from '../packs.js'
 import type { Style } from '../terminal/style.js'
 import { renderTable } from '../terminal/table.js'

@@ -1,10 +1,10 @@
 import { basename } from 'node:path'
 import { exitCodes, InterruptedError, ObsError, UsageError } from '../errors.js'
-import { type Change, describeChange } from './difference.js'
-import type { Problem } from './directives.js'
-import { describeLocation, type Location } from './location.js'
+import { type Change, describeChange } from './checksum/difference.js'
+import type { Problem } from './files/directives.js'
+import { describeLocation, type Location } from './files/location.js'
 import type { Direction } from './migration.js'
-import type { Loss } from './preservation.js'
+import type { Loss } from './preservation/preservation.js'
 
 /** Migration files that cannot be used as they stand, all of them; nothing was changed. */
 export class MigrationFilesError extends UsageError {

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Session } from '../database/connect.js'
 import type { PlatformName } from '../database/platform.js'
 import type { BackfillFunction } from './backfill/backfill-function.js'
-import type { Directives } from './directives.js'
+import type { Directives } from './files/directives.js'
 
 export type Direction = 'up' | 'down'
 export type ScriptKind = Direction | 'verify'

@@ -6,7 +6,7 @@ import { main } from '../../src/cli.js'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
 import { withDatabase } from '../../src/database/connect.js'
-import { withMigrationLock } from '../../src/migrator/lock.js'
+import { withMigrationLock } from '../../src/migrator/lock/lock.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 import { takeDownOutput } from '../support/printed.js'
 

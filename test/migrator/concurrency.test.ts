@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
 import { quietContext } from '../../src/context.js'
 import { withDatabase } from '../../src/database/connect.js'
-import { withMigrationLock } from '../../src/migrator/lock.js'
-import { migrateUp } from '../../src/migrator/up.js'
+import { withMigrationLock } from '../../src/migrator/lock/lock.js'
+import { migrateUp } from '../../src/migrator/run/up.js'
 import { testDatabase } from '../support/database.js'
 import { testPack } from '../support/packs.js'
 

@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { createMigration } from '../../src/migrator/create.js'
-import { writeTogether } from '../../src/migrator/write-together.js'
+import { createMigration } from '../../src/migrator/files/create.js'
+import { writeTogether } from '../../src/migrator/files/write-together.js'
 
 let folder: string
 

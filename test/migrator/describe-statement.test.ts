@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Session, withSession } from '../../src/database/connect.js'
-import type { ColumnType } from '../../src/migrator/column-type.js'
-import { describeStatement } from '../../src/migrator/describe-statement.js'
+import { describeStatement } from '../../src/migrator/effects/describe-statement.js'
 import {
   type EffectContext,
   type LockMode,
   lockModes,
   type SchemaFacts,
   type StatementEffect,
-} from '../../src/migrator/effects.js'
-import { knownFunctions } from '../../src/migrator/statement-effects/functions.js'
-import { parseScript } from '../../src/migrator/statements.js'
+} from '../../src/migrator/effects/effects.js'
+import { knownFunctions } from '../../src/migrator/effects/functions.js'
+import type { ColumnType } from '../../src/migrator/statements/column-type.js'
+import { parseScript } from '../../src/migrator/statements/statements.js'
 import { openTestDatabase, type TestDatabase } from '../support/database.js'
 
 /** 100 rows in every table, so that reading one of them is noticed. */

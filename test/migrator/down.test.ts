@@ -1,9 +1,9 @@
 import { expect, it, vi } from 'vitest'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
-import { migrateDown } from '../../src/migrator/down.js'
-import { migrationStatus } from '../../src/migrator/status.js'
-import { migrateUp } from '../../src/migrator/up.js'
+import { migrationStatus } from '../../src/migrator/history/status.js'
+import { migrateDown } from '../../src/migrator/run/down.js'
+import { migrateUp } from '../../src/migrator/run/up.js'
 import { testDatabase } from '../support/database.js'
 import { addFiles, removeFile, testPack } from '../support/packs.js'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { foldHistory, type HistoryEvent } from '../../src/migrator/history.js'
+import { foldHistory, type HistoryEvent } from '../../src/migrator/history/history.js'
 import type { Migration, Script } from '../../src/migrator/migration.js'
-import { planDown, planGoto, planOnce, planRedo, planUp, type Situation } from '../../src/migrator/plan.js'
+import { planDown, planGoto, planOnce, planRedo, planUp, type Situation } from '../../src/migrator/plan/plan.js'
 
 const directives = { noTransaction: false, changes: [], drops: [], requires: [] }
 

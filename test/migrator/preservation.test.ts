@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { quietContext } from '../../src/context.js'
 import { withSession } from '../../src/database/connect.js'
-import { migrateDown } from '../../src/migrator/down.js'
-import { migrateUp } from '../../src/migrator/up.js'
+import { migrateDown } from '../../src/migrator/run/down.js'
+import { migrateUp } from '../../src/migrator/run/up.js'
 import { openTestDatabase, type TestDatabase } from '../support/database.js'
 import { testPack } from '../support/packs.js'
 

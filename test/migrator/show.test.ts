@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
-import { migrateDown } from '../../src/migrator/down.js'
-import { showMigration } from '../../src/migrator/show.js'
-import { migrateUp } from '../../src/migrator/up.js'
+import { showMigration } from '../../src/migrator/history/show.js'
+import { migrateDown } from '../../src/migrator/run/down.js'
+import { migrateUp } from '../../src/migrator/run/up.js'
 import { testDatabase } from '../support/database.js'
 import { addFiles, removeFile, testPack } from '../support/packs.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { discover } from '../../src/migrator/discover.js'
-import { readSingleFile } from '../../src/migrator/single-file.js'
+import { discover } from '../../src/migrator/files/discover.js'
+import { readSingleFile } from '../../src/migrator/files/single-file.js'
 import { testPack } from '../support/packs.js'
 
 function problems(text: string): string[] | undefined {

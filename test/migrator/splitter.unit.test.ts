@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { checksumOf } from '../../src/migrator/checksum.js'
-import { parseDirectives } from '../../src/migrator/directives.js'
+import { checksumOf } from '../../src/migrator/checksum/checksum.js'
+import { parseDirectives } from '../../src/migrator/files/directives.js'
 import type { Script } from '../../src/migrator/migration.js'
-import { loadParser } from '../../src/migrator/parser.js'
-import { parseScript } from '../../src/migrator/statements.js'
+import { loadParser } from '../../src/migrator/statements/parser.js'
+import { parseScript } from '../../src/migrator/statements/statements.js'
 
 beforeAll(loadParser)
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { parseDirectives } from '../../src/migrator/directives.js'
+import { parseDirectives } from '../../src/migrator/files/directives.js'
 import type { Script } from '../../src/migrator/migration.js'
-import { parseScript } from '../../src/migrator/statements.js'
-import { touchedTables } from '../../src/migrator/touched-tables.js'
+import { touchedTables } from '../../src/migrator/preservation/touched-tables.js'
+import { parseScript } from '../../src/migrator/statements/statements.js'
 
 function script(text: string): Script {
   return {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { withSession, withTransaction } from '../../src/database/connect.js'
-import { changedSince, storageOf } from '../../src/migrator/storage.js'
+import { changedSince, storageOf } from '../../src/migrator/preservation/storage.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 
 async function prepared(): Promise<TestDatabase> {

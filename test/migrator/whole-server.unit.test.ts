@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { parseDirectives } from '../../src/migrator/directives.js'
-import { parseScript } from '../../src/migrator/statements.js'
-import { reachesBeyond } from '../../src/migrator/whole-server.js'
+import { parseDirectives } from '../../src/migrator/files/directives.js'
+import { reachesBeyond } from '../../src/migrator/scratch/whole-server.js'
+import { parseScript } from '../../src/migrator/statements/statements.js'
 
 async function reach(text: string): Promise<string | undefined> {
   const { directives } = parseDirectives('/x/1_a.up.sql', text)

@@ -1,7 +1,7 @@
 import { expect, vi } from 'vitest'
 import { quietContext } from '../../src/context.js'
 import { withDatabase, withSession } from '../../src/database/connect.js'
-import { migrateUp } from '../../src/migrator/up.js'
+import { migrateUp } from '../../src/migrator/run/up.js'
 import type { Pack } from '../../src/packs.js'
 import type { TestDatabase } from './database.js'
 

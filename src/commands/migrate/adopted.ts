@@ -1,4 +1,4 @@
-import type { Adopted } from '../../migrator/adopt.js'
+import type { Adopted } from '../../migrator/history/adopt.js'
 import type { Migration } from '../../migrator/migration.js'
 import { formatTime } from '../../terminal/format.js'
 import { renderTable } from '../../terminal/table.js'

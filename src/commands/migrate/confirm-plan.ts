@@ -1,4 +1,4 @@
-import type { PlannedMigration, RunOptions } from '../../migrator/run.js'
+import type { PlannedMigration, RunOptions } from '../../migrator/run/run.js'
 import type { Invocation } from '../invocation.js'
 import type { RunFlags } from './flags.js'
 

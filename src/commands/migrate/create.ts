@@ -20,7 +20,7 @@ Examples:
     )
     .action(
       action<Options, [string]>(async ({ options, settings, answer }, name) => {
-        const { createMigration } = await import('../../migrator/create.js')
+        const { createMigration } = await import('../../migrator/files/create.js')
         const wanted = { name, ...(options.timestamp ? { timestamp: true } : {}) }
         const { version, id, files } = await createMigration(settings.pack, wanted)
         const paths = files.map((file) => `  ${relative(process.cwd(), file)}`)

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Database } from '../../database/connect.js'
-import type { MigrateDownOptions, MigrateDownResult } from '../../migrator/down.js'
-import type { DownTarget, Situation } from '../../migrator/plan.js'
+import type { DownTarget, Situation } from '../../migrator/plan/plan.js'
+import type { MigrateDownOptions, MigrateDownResult } from '../../migrator/run/down.js'
 import { formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
@@ -54,7 +54,7 @@ the guard. Exit codes as for up.`,
         const { options } = invocation
         refuseBoth(options)
         if (options.dryRun) {
-          const { planDown } = await import('../../migrator/plan.js')
+          const { planDown } = await import('../../migrator/plan/plan.js')
           const plan = (situation: Situation) => planDown(situation, targetOf(options))
           return answerPreview(invocation, plan, `obs migrate down${farWords(options)}`, { reverted: [] })
         }
@@ -72,7 +72,7 @@ function targetOf({ to, steps }: DownFlags): DownTarget {
 
 async function revert(invocation: Invocation<DownFlags>, database: Database): Promise<MigrateDownResult> {
   const { options, settings, context } = invocation
-  const { migrateDown } = await import('../../migrator/down.js')
+  const { migrateDown } = await import('../../migrator/run/down.js')
   const wanted: MigrateDownOptions = { ...runOptions(invocation, database), target: targetOf(options) }
   const run = (more: Partial<MigrateDownOptions>) =>
     migrateDown(database, settings.pack, { ...wanted, ...more }, context)

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Database } from '../../database/connect.js'
 import { ObsError, UsageError } from '../../errors.js'
-import type { PreservationMode } from '../../migrator/preservation.js'
-import type { BackupReference } from '../../migrator/run.js'
+import type { PreservationMode } from '../../migrator/preservation/preservation.js'
+import type { BackupReference } from '../../migrator/run/run.js'
 import { formatBytes, formatCount } from '../../terminal/format.js'
 import type { Invocation } from '../invocation.js'
 

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import type { Database } from '../../database/connect.js'
-import type { BothWaysResult } from '../../migrator/both-ways.js'
-import type { MigrateGotoOptions } from '../../migrator/goto.js'
-import type { Situation } from '../../migrator/plan.js'
+import type { Situation } from '../../migrator/plan/plan.js'
+import type { BothWaysResult } from '../../migrator/run/both-ways.js'
+import type { MigrateGotoOptions } from '../../migrator/run/goto.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
 import {
@@ -50,7 +50,7 @@ it reverts anything. Exit codes as for up.`,
       action<GotoFlags, [number]>(async (invocation, to) => {
         const { options, style } = invocation
         if (options.dryRun) {
-          const { planGoto } = await import('../../migrator/plan.js')
+          const { planGoto } = await import('../../migrator/plan/plan.js')
           const plan = (situation: Situation) => planGoto(situation, to, options.allowOutOfOrder)
           return answerPreview(invocation, plan, `obs migrate goto ${to}${farWords(late(options))}`, {
             reverted: [],
@@ -71,7 +71,7 @@ function late({ allowOutOfOrder }: GotoFlags): { readonly allowOutOfOrder?: true
 
 async function go(invocation: Invocation<GotoFlags>, database: Database, to: number): Promise<BothWaysResult> {
   const { options, settings, context } = invocation
-  const { migrateGoto } = await import('../../migrator/goto.js')
+  const { migrateGoto } = await import('../../migrator/run/goto.js')
   const wanted: MigrateGotoOptions = { ...runOptions(invocation, database), to, ...late(options) }
   const run = (more: Partial<MigrateGotoOptions>) =>
     migrateGoto(database, settings.pack, { ...wanted, ...more }, context)

@@ -79,7 +79,7 @@ async function runLint(invocation: Invocation<LintFlags>, versions: readonly str
   if (options.explain !== undefined) return invocation.answer(ruleAnswer(lintRule(options.explain)))
   refuseContradictions(options, versions)
   const output = await chooseOutput(options)
-  const { discover } = await import('../../migrator/discover.js')
+  const { discover } = await import('../../migrator/files/discover.js')
   const { lintMigrations } = await import('../../migrator/lint/lint-migrations.js')
   const migrations = await discover(settings.pack.migrations)
   const result = await lintMigrations(migrations, await chooseOptions(invocation, migrations, versions))

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { UpTarget } from '../../migrator/plan.js'
+import type { UpTarget } from '../../migrator/plan/plan.js'
 import { action } from '../invocation.js'
 import { backupOption, outOfOrderOption, parseVersion, preserveOption, refuseBoth, stepsOption } from './flags.js'
 import { answerPreview, type PreviewFlags } from './preview.js'
@@ -38,7 +38,7 @@ no lock that anybody would notice and changes nothing; up --dry-run, down --dry-
       action<PlanFlags, []>(async (invocation) => {
         const { options } = invocation
         refuseBoth(options)
-        const { planDown, planUp } = await import('../../migrator/plan.js')
+        const { planDown, planUp } = await import('../../migrator/plan/plan.js')
         const { to, steps } = options
         const far = farWords(options)
         if (options.down) {

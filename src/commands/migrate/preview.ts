@@ -1,4 +1,4 @@
-import type { Situation, Step } from '../../migrator/plan.js'
+import type { Situation, Step } from '../../migrator/plan/plan.js'
 import type { Preview, PreviewOptions } from '../../migrator/preview/preview.js'
 import { type Invocation, withTarget } from '../invocation.js'
 import type { RunFlags } from './flags.js'

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import type { Database } from '../../database/connect.js'
-import type { BothWaysResult } from '../../migrator/both-ways.js'
-import type { Situation } from '../../migrator/plan.js'
-import type { MigrateRedoOptions } from '../../migrator/redo.js'
+import type { Situation } from '../../migrator/plan/plan.js'
+import type { BothWaysResult } from '../../migrator/run/both-ways.js'
+import type { MigrateRedoOptions } from '../../migrator/run/redo.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
 import {
@@ -41,7 +41,7 @@ applied is applied as it is now. On a terminal it asks first. Exit codes as for 
     .action(
       action<RunFlags, [number | undefined]>(async (invocation, count = 1) => {
         if (invocation.options.dryRun) {
-          const { planRedo } = await import('../../migrator/plan.js')
+          const { planRedo } = await import('../../migrator/plan/plan.js')
           const plan = (situation: Situation) => planRedo(situation, count)
           return answerPreview(invocation, plan, `obs migrate redo ${count}`, { reverted: [], applied: [] })
         }
@@ -55,7 +55,7 @@ applied is applied as it is now. On a terminal it asks first. Exit codes as for 
 
 async function redo(invocation: Invocation<RunFlags>, database: Database, count: number): Promise<BothWaysResult> {
   const { settings, context } = invocation
-  const { migrateRedo } = await import('../../migrator/redo.js')
+  const { migrateRedo } = await import('../../migrator/run/redo.js')
   const wanted: MigrateRedoOptions = { ...runOptions(invocation, database), count }
   const run = (more: Partial<MigrateRedoOptions>) =>
     migrateRedo(database, settings.pack, { ...wanted, ...more }, context)

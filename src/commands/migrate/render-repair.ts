@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { RepairFinding } from '../../migrator/repair.js'
+import type { RepairFinding } from '../../migrator/recovery/repair.js'
 import type { Style } from '../../terminal/style.js'
 
 /** The JSON form of what `obs migrate repair` found. */

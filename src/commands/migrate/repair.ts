@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Database } from '../../database/connect.js'
 import { exitCodes, UsageError } from '../../errors.js'
-import type { RepairChoice, RepairOptions, RepairResult } from '../../migrator/repair.js'
+import type { RepairChoice, RepairOptions, RepairResult } from '../../migrator/recovery/repair.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import {
   backupOption,
@@ -88,7 +88,7 @@ async function explain(
   version: number | undefined,
 ): Promise<void> {
   const { settings, context, style } = invocation
-  const { explainRepair } = await import('../../migrator/repair.js')
+  const { explainRepair } = await import('../../migrator/recovery/repair.js')
   const findings = await explainRepair(database, settings.pack, version, optionsOf(invocation, database), context)
   if (findings.length > 0) process.exitCode = exitCodes.dirty
   invocation.answer({ json: findingsJson(findings), text: findingsText(findings, style) })
@@ -101,7 +101,7 @@ async function settle(
   choice: RepairChoice,
 ): Promise<void> {
   const { settings, context, terminal, style } = invocation
-  const { repairMigration } = await import('../../migrator/repair.js')
+  const { repairMigration } = await import('../../migrator/recovery/repair.js')
   if ('undo' in choice && terminal.canAsk) await invocation.confirm('Take back what the half-done migration did?')
   const options = optionsOf(invocation, database)
   const result = await repairMigration(database, settings.pack, version, choice, options, context)

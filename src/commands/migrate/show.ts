@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { Command } from 'commander'
-import type { PreservationReceipt, TableReceipt } from '../../migrator/preservation.js'
-import type { Attempt, ShownMigration } from '../../migrator/show.js'
+import type { Attempt, ShownMigration } from '../../migrator/history/show.js'
+import type { PreservationReceipt, TableReceipt } from '../../migrator/preservation/preservation.js'
 import { formatCount, formatDuration, formatTime } from '../../terminal/format.js'
 import { printable } from '../../terminal/printable.js'
 import type { Style } from '../../terminal/style.js'
@@ -27,7 +27,7 @@ when the file is no longer what was applied. Only reads.`,
     .action(
       action<object, [number]>(async (invocation, version) => {
         const { settings, style } = invocation
-        const { showMigration } = await import('../../migrator/show.js')
+        const { showMigration } = await import('../../migrator/history/show.js')
         const shown = await withTarget(invocation, (database) => showMigration(database, settings.pack, version), {
           connections: 1,
           purpose: 'migrate show',

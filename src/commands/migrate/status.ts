@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { describeChange } from '../../migrator/difference.js'
-import type { MigrationStatus, StatusResult } from '../../migrator/status.js'
+import { describeChange } from '../../migrator/checksum/difference.js'
+import type { MigrationStatus, StatusResult } from '../../migrator/history/status.js'
 import { formatDuration, formatTime } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
@@ -22,7 +22,7 @@ applied), missing (applied, but the file is gone). Only reads; exits 0 whatever 
     .action(
       action<object, []>(async (invocation) => {
         const { settings, style } = invocation
-        const { migrationStatus } = await import('../../migrator/status.js')
+        const { migrationStatus } = await import('../../migrator/history/status.js')
         const status = await withTarget(invocation, (database) => migrationStatus(database, settings.pack), {
           connections: 1,
           purpose: 'migrate status',

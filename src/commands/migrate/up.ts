@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import type { Situation } from '../../migrator/plan.js'
-import type { MigrateUpResult } from '../../migrator/up.js'
+import type { Situation } from '../../migrator/plan/plan.js'
+import type { MigrateUpResult } from '../../migrator/run/up.js'
 import { formatDuration } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
@@ -59,13 +59,13 @@ be used, 4 another run held the lock, 5 a migration is half done.`,
         const { options, settings, context } = invocation
         refuseBoth(options)
         if (options.dryRun) {
-          const { planUp } = await import('../../migrator/plan.js')
+          const { planUp } = await import('../../migrator/plan/plan.js')
           const plan = (situation: Situation) => planUp(situation, upTarget(options))
           return answerPreview(invocation, plan, `obs migrate up${farWords(options)}${besideWords(options)}`, {
             applied: [],
           })
         }
-        const { migrateUp } = await import('../../migrator/up.js')
+        const { migrateUp } = await import('../../migrator/run/up.js')
         const result = await withTarget(
           invocation,
           (database) => {

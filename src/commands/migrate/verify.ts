@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { exitCodes, UsageError } from '../../errors.js'
-import { describeLocation } from '../../migrator/location.js'
+import { describeLocation } from '../../migrator/files/location.js'
 import type { RoundtripOptions } from '../../migrator/roundtrip/verify-roundtrip.js'
-import type { VerifiedMigration, VerifyResult } from '../../migrator/verify-applied.js'
+import type { VerifiedMigration, VerifyResult } from '../../migrator/run/verify-applied.js'
 import { printable } from '../../terminal/printable.js'
 import type { Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
@@ -98,7 +98,7 @@ function limits({ from, to, sample }: Options): RoundtripOptions {
 
 async function answerVerify(invocation: Invocation<Options>): Promise<void> {
   const { settings, context, style } = invocation
-  const { verifyApplied } = await import('../../migrator/verify-applied.js')
+  const { verifyApplied } = await import('../../migrator/run/verify-applied.js')
   const result = await withTarget(invocation, (database) => verifyApplied(database, settings.pack, context), {
     connections: 1,
     purpose: 'migrate verify',

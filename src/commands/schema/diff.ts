@@ -94,7 +94,7 @@ async function buildPacks(
 ): Promise<ReadonlyMap<Side, Built>> {
   if (packs.length === 0) return new Map()
   const { options, context } = invocation
-  const { planBuild } = await import('../../migrator/rebuild.js')
+  const { planBuild } = await import('../../migrator/scratch/rebuild.js')
   const server = other?.address ?? (await targetAddress(invocation))
   const { platform, existing } = await withDatabase(
     server,

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { describeAddress } from '../../database/address.js'
 import type { Database } from '../../database/connect.js'
 import { listExtensions } from '../../database/extensions.js'
-import type { ChangedSource } from '../../migrator/rebuild.js'
+import type { ChangedSource } from '../../migrator/scratch/rebuild.js'
 import type { Gap } from '../../schema/gap.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { booksOf, type CompareFlags, formatOption, outputOption, schemaOption, scratchOption } from './flags.js'
@@ -75,7 +75,7 @@ export async function findDrift(
   { settings, options, context }: Pick<Invocation<CompareFlags>, 'settings' | 'options' | 'context'>,
   database: Database,
 ): Promise<Drift> {
-  const { planRebuild } = await import('../../migrator/rebuild.js')
+  const { planRebuild } = await import('../../migrator/scratch/rebuild.js')
   const { compareSchemas } = await import('../../schema/compare.js')
   const { alignVersions } = await import('../../schema/align-versions.js')
   const { onlySchemas, takeSnapshot } = await import('../../schema/snapshot.js')

@@ -1,7 +1,7 @@
 import { Option } from 'commander'
 import { UsageError } from '../../errors.js'
 import { progressTable } from '../../migrator/backfill/progress-table.js'
-import { tableName as historyTable } from '../../migrator/history.js'
+import { tableName as historyTable } from '../../migrator/history/history.js'
 import type { Pack } from '../../packs.js'
 import type { ExcludedTable } from '../../schema/snapshot.js'
 

@@ -6,7 +6,7 @@ import type { InstalledExtension } from '../../database/extensions.js'
 import { listSchemas } from '../../database/schemas.js'
 import { withScratchDatabase } from '../../database/scratch.js'
 import { ObsError, UsageError } from '../../errors.js'
-import { type Rebuild, rebuild } from '../../migrator/rebuild.js'
+import { type Rebuild, rebuild } from '../../migrator/scratch/rebuild.js'
 import { type SchemaSnapshot, takeSnapshot } from '../../schema/snapshot.js'
 import { booksOf, schemasOfPack } from './flags.js'
 

@@ -1,8 +1,8 @@
 import type { Session } from '../../database/connect.js'
 import { type Fingerprint, fingerprintTable } from '../../database/fingerprint.js'
-import type { Target } from '../directives.js'
 import { PreservationError } from '../errors.js'
-import type { Loss, PreservationMode } from '../preservation.js'
+import type { Target } from '../files/directives.js'
+import type { Loss, PreservationMode } from '../preservation/preservation.js'
 import { type Range, rangeCondition } from './key-sql.js'
 import type { WalkedTable } from './walked-table.js'
 

@@ -1,4 +1,4 @@
-import type { Node } from '../statements.js'
+import type { Node } from '../statements/statements.js'
 
 /** Where a statement compares the key with the bounds of a batch. */
 export interface BoundUse {

@@ -1,8 +1,8 @@
-import type { Directives, Problem, Target } from '../directives.js'
-import { locate } from '../location.js'
+import type { Directives, Problem, Target } from '../files/directives.js'
+import { locate } from '../files/location.js'
 import type { Script } from '../migration.js'
-import { type Node, type ParsedScript, parseStatement, type Statement } from '../statements.js'
-import { contentOf } from '../written-name.js'
+import { type Node, type ParsedScript, parseStatement, type Statement } from '../statements/statements.js'
+import { contentOf } from '../statements/written-name.js'
 import { findBounds, nodesOf, parametersIn } from './bounds.js'
 import { type BackfillRequest, parseRequest } from './request.js'
 

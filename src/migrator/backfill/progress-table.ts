@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Session, Sql } from '../../database/connect.js'
 import { quoteQualified } from '../../database/quote.js'
-import type { HistoryPlace } from '../history.js'
+import type { HistoryPlace } from '../history/history.js'
 import type { Direction } from '../migration.js'
 
 /** Whose progress it is. */

@@ -1,10 +1,10 @@
 import type { Database } from '../../database/connect.js'
-import type { Problem } from '../directives.js'
+import type { PreparedStep } from '../apply/step-run.js'
 import { MigrationFilesError } from '../errors.js'
-import { locate } from '../location.js'
-import type { Statement } from '../statements.js'
-import type { PreparedStep } from '../step-run.js'
-import { contentOf } from '../written-name.js'
+import type { Problem } from '../files/directives.js'
+import { locate } from '../files/location.js'
+import type { Statement } from '../statements/statements.js'
+import { contentOf } from '../statements/written-name.js'
 import { findWalkedTable } from './walked-table.js'
 
 /**

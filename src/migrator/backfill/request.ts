@@ -1,4 +1,4 @@
-import type { TableName } from '../touched-tables.js'
+import type { TableName } from '../preservation/touched-tables.js'
 
 /** What a backfill walks over, and how fast. */
 export interface BackfillRequest {

@@ -1,7 +1,7 @@
 import type { Progress } from '../../context.js'
 import type { Session } from '../../database/connect.js'
-import type { Statement } from '../statements.js'
-import { contentOf, droppedNames, writtenSql } from '../written-name.js'
+import type { Statement } from '../statements/statements.js'
+import { contentOf, droppedNames, writtenSql } from '../statements/written-name.js'
 
 /**
  * The statement, or `drop index` in place of `drop index concurrently` where that names the

@@ -1,5 +1,5 @@
 import type { RunContext } from '../../context.js'
-import type { LockPolicy } from '../lock-wait.js'
+import type { LockPolicy } from '../lock/lock-wait.js'
 
 interface BuildProgress {
   readonly phase: string

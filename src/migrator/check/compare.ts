@@ -1,5 +1,5 @@
-import { checksumOf, isSame } from '../checksum.js'
-import { type Change, differenceBetween } from '../difference.js'
+import { checksumOf, isSame } from '../checksum/checksum.js'
+import { type Change, differenceBetween } from '../checksum/difference.js'
 import type { Piece } from './pieces.js'
 
 /** What stands in the way of a merge (`error`), should be seen (`warning`), or is good to know (`note`). */

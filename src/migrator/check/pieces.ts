@@ -1,10 +1,10 @@
 import { basename, join } from 'node:path'
 import type { PlatformName } from '../../database/platform.js'
-import { textChecksum } from '../checksum.js'
-import { parseDirectives } from '../directives.js'
-import { parseName } from '../file-name.js'
+import { textChecksum } from '../checksum/checksum.js'
+import { parseDirectives } from '../files/directives.js'
+import { parseName } from '../files/file-name.js'
+import { readSingleFile } from '../files/single-file.js'
 import type { Script, ScriptKind } from '../migration.js'
-import { readSingleFile } from '../single-file.js'
 
 /** One direction of one migration in one form, as a file says it. */
 export interface Piece {

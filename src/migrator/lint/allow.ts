@@ -1,4 +1,4 @@
-import type { Statement } from '../statements.js'
+import type { Statement } from '../statements/statements.js'
 import { guessRule, lintRules } from './rules.js'
 
 /** A comment that silences a rule. */

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/connect.js'
 import type { Pack } from '../../packs.js'
-import { foldHistory, isApplied, readHistory } from '../history.js'
+import { foldHistory, isApplied, readHistory } from '../history/history.js'
 import type { Migration } from '../migration.js'
 import type { LintOptions } from './lint-migrations.js'
 import { readDatabaseFacts } from './read-database.js'

@@ -1,5 +1,5 @@
-import type { Node, Statement } from '../statements.js'
-import { columnsIn, listAt, namesAt, nodeAt, nodesAt, tableIn, textAt, unwrap } from '../tree.js'
+import type { Node, Statement } from '../statements/statements.js'
+import { columnsIn, listAt, namesAt, nodeAt, nodesAt, tableIn, textAt, unwrap } from '../statements/tree.js'
 
 /** Something that a statement makes or drops, by its name without a schema. */
 export interface DatabaseObject {

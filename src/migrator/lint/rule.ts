@@ -1,7 +1,7 @@
-import type { StatementEffect } from '../effects.js'
+import type { StatementEffect } from '../effects/effects.js'
 import type { Direction, Migration, Script } from '../migration.js'
-import type { Node, Statement } from '../statements.js'
-import type { TableName } from '../touched-tables.js'
+import type { TableName } from '../preservation/touched-tables.js'
+import type { Node, Statement } from '../statements/statements.js'
 import type { SchemaModel } from './schema-model.js'
 
 /** How grave a finding is, gravest first. */

@@ -1,7 +1,7 @@
-import { type ColumnType, columnTypeOf } from '../column-type.js'
-import type { SchemaFacts } from '../effects.js'
-import type { Node, Statement } from '../statements.js'
-import type { TableName } from '../touched-tables.js'
+import type { SchemaFacts } from '../effects/effects.js'
+import type { TableName } from '../preservation/touched-tables.js'
+import { type ColumnType, columnTypeOf } from '../statements/column-type.js'
+import type { Node, Statement } from '../statements/statements.js'
 import {
   columnsIn,
   listAt,
@@ -16,7 +16,7 @@ import {
   tableText,
   textAt,
   unwrap,
-} from '../tree.js'
+} from '../statements/tree.js'
 
 /** A table as the migrations made it. */
 export interface ModelTable {

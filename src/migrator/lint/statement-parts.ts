@@ -1,6 +1,6 @@
-import type { Node } from '../statements.js'
-import type { TableName } from '../touched-tables.js'
-import { listAt, nodeAt, tableIn, textAt } from '../tree.js'
+import type { TableName } from '../preservation/touched-tables.js'
+import type { Node } from '../statements/statements.js'
+import { listAt, nodeAt, tableIn, textAt } from '../statements/tree.js'
 import type { Complaint, Subject } from './rule.js'
 
 /** The table of an `alter table`, when it was in use before this run; undefined for any other statement. */

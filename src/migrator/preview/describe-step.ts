@@ -1,11 +1,11 @@
-import { describeStatement } from '../describe-statement.js'
-import type { LockMode, StatementEffect } from '../effects.js'
+import { isTransactional, type PreparedStep } from '../apply/step-run.js'
+import { describeStatement } from '../effects/describe-statement.js'
+import type { LockMode, StatementEffect } from '../effects/effects.js'
+import { locate } from '../files/location.js'
 import type { SchemaModel } from '../lint/schema-model.js'
-import { locate } from '../location.js'
 import { chooseScript, type Direction, type Script } from '../migration.js'
-import type { Statement } from '../statements.js'
-import { isTransactional, type PreparedStep } from '../step-run.js'
-import type { TableName } from '../touched-tables.js'
+import type { TableName } from '../preservation/touched-tables.js'
+import type { Statement } from '../statements/statements.js'
 import type { TableBook, TableState } from './table-book.js'
 
 /** One statement of a plan, with what it does to which tables. */

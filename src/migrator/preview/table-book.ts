@@ -1,7 +1,18 @@
 import type { TableRows } from '../../database/table-rows.js'
-import type { Node, Statement } from '../statements.js'
-import type { TableName } from '../touched-tables.js'
-import { listAt, namesAt, nodeAt, nodesAt, tableAt, tableIn, tableOfNames, tablesAt, textAt, unwrap } from '../tree.js'
+import type { TableName } from '../preservation/touched-tables.js'
+import type { Node, Statement } from '../statements/statements.js'
+import {
+  listAt,
+  namesAt,
+  nodeAt,
+  nodesAt,
+  tableAt,
+  tableIn,
+  tableOfNames,
+  tablesAt,
+  textAt,
+  unwrap,
+} from '../statements/tree.js'
 
 /** What a plan knows of a table before one of its statements runs. */
 export interface TableState {

@@ -1,4 +1,4 @@
-import type { Directives } from '../directives.js'
+import type { Directives } from '../files/directives.js'
 import { describeLoss, type Loss } from './losses.js'
 import { type CatalogDifference, isSame } from './whole-catalog.js'
 

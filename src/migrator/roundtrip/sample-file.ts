@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { Session } from '../../database/connect.js'
 import { UsageError } from '../../errors.js'
-import { textChecksum } from '../checksum.js'
-import { parseDirectives } from '../directives.js'
+import { runStatement } from '../apply/run-script.js'
+import { searchPath } from '../apply/step-run.js'
+import { textChecksum } from '../checksum/checksum.js'
 import { MigrationFilesError } from '../errors.js'
+import { parseDirectives } from '../files/directives.js'
 import type { Script } from '../migration.js'
-import { runStatement } from '../run-script.js'
-import { type ParsedScript, parseScript } from '../statements.js'
-import { searchPath } from '../step-run.js'
+import { type ParsedScript, parseScript } from '../statements/statements.js'
 
 /** A file of SQL that makes what is there before the first migration: tables, rows, a dump. */
 export interface SampleFile {

@@ -1,11 +1,11 @@
 import type { Database } from '../../database/connect.js'
 import type { PlatformName } from '../../database/platform.js'
 import { UsageError } from '../../errors.js'
+import type { PreparedStep } from '../apply/step-run.js'
 import { MigrationFilesError } from '../errors.js'
 import { chooseScript, type Direction, type Migration, type Script } from '../migration.js'
-import { prepareSteps } from '../prepare.js'
-import type { PreparedStep } from '../step-run.js'
-import { reachesBeyond } from '../whole-server.js'
+import { prepareSteps } from '../plan/prepare.js'
+import { reachesBeyond } from '../scratch/whole-server.js'
 
 /** One migration with both of its ways, ready to run. */
 export interface Trip {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { findBackfills } from '../../../src/migrator/backfill/find-backfills.js'
 import { parsePause, parseRequest } from '../../../src/migrator/backfill/request.js'
-import { parseDirectives } from '../../../src/migrator/directives.js'
+import { parseDirectives } from '../../../src/migrator/files/directives.js'
 import type { Script } from '../../../src/migrator/migration.js'
-import { parseScript } from '../../../src/migrator/statements.js'
+import { parseScript } from '../../../src/migrator/statements/statements.js'
 
 const update = 'update pet set n = n + 1 where id > $1 and id <= $2;'
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { quietContext } from '../../../src/context.js'
 import { withDatabase } from '../../../src/database/connect.js'
 import { findWalkedTable } from '../../../src/migrator/backfill/walked-table.js'
-import { migrateUp } from '../../../src/migrator/up.js'
+import { migrateUp } from '../../../src/migrator/run/up.js'
 import { testDatabase } from '../../support/database.js'
 import { testPack } from '../../support/packs.js'
 

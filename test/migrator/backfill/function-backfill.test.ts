@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { quietContext } from '../../../src/context.js'
 import type { Database } from '../../../src/database/connect.js'
-import { migrationStatus } from '../../../src/migrator/status.js'
-import { migrateUp } from '../../../src/migrator/up.js'
+import { migrationStatus } from '../../../src/migrator/history/status.js'
+import { migrateUp } from '../../../src/migrator/run/up.js'
 import { testDatabase } from '../../support/database.js'
 import { addFiles, testPack } from '../../support/packs.js'
 

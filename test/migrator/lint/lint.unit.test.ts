@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { discover } from '../../../src/migrator/discover.js'
+import { discover } from '../../../src/migrator/files/discover.js'
 import { chooseVersions } from '../../../src/migrator/lint/choose-versions.js'
 import { type DatabaseFacts, lintMigrations } from '../../../src/migrator/lint/lint-migrations.js'
 import { packageRoot } from '../../../src/package.js'

@@ -1,5 +1,5 @@
-import { textChecksum } from '../../../src/migrator/checksum.js'
-import { parseDirectives } from '../../../src/migrator/directives.js'
+import { textChecksum } from '../../../src/migrator/checksum/checksum.js'
+import { parseDirectives } from '../../../src/migrator/files/directives.js'
 import { type LintOptions, lintMigrations } from '../../../src/migrator/lint/lint-migrations.js'
 import type { Finding } from '../../../src/migrator/lint/rule.js'
 import type { Migration, Script } from '../../../src/migrator/migration.js'

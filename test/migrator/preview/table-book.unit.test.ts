@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { TableBook } from '../../../src/migrator/preview/table-book.js'
-import { parseScript } from '../../../src/migrator/statements.js'
+import { parseScript } from '../../../src/migrator/statements/statements.js'
 
 const directives = { noTransaction: false, changes: [], drops: [], requires: [] }
 

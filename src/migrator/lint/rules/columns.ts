@@ -1,6 +1,6 @@
-import { columnTypeOf, columnTypeText } from '../../column-type.js'
-import { mayDiffer } from '../../statement-effects/alter-table.js'
-import { nodeAt, tableText, textAt } from '../../tree.js'
+import { mayDiffer } from '../../effects/alter-table.js'
+import { columnTypeOf, columnTypeText } from '../../statements/column-type.js'
+import { nodeAt, tableText, textAt } from '../../statements/tree.js'
 import type { Rule } from '../rule.js'
 import { addedColumn, alteredTable, columnName, complainOf, constraintOf } from '../statement-parts.js'
 

@@ -1,4 +1,4 @@
-import { listAt, namesAt, nodeAt, tableText, textAt, unwrap } from '../../tree.js'
+import { listAt, namesAt, nodeAt, tableText, textAt, unwrap } from '../../statements/tree.js'
 import type { Complaint, Rule, Subject } from '../rule.js'
 import { addedColumn, addedConstraint, columnName, complainOf, constraintOf } from '../statement-parts.js'
 

@@ -1,5 +1,5 @@
-import type { Statement } from '../../statements.js'
-import { nodeAt, textAt, unwrap } from '../../tree.js'
+import type { Statement } from '../../statements/statements.js'
+import { nodeAt, textAt, unwrap } from '../../statements/tree.js'
 import { dropsOf, leftAfter, made, madeBy, objectText } from '../objects.js'
 import type { MigrationSubject, Rule, ScriptSubject } from '../rule.js'
 

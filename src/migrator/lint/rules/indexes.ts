@@ -1,4 +1,4 @@
-import type { Node } from '../../statements.js'
+import type { Node } from '../../statements/statements.js'
 import {
   isOn,
   listAt,
@@ -12,7 +12,7 @@ import {
   tableText,
   textAt,
   unwrap,
-} from '../../tree.js'
+} from '../../statements/tree.js'
 import type { MigrationSubject, Rule } from '../rule.js'
 import type { ModelTable, SchemaModel } from '../schema-model.js'
 

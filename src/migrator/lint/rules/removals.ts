@@ -1,4 +1,14 @@
-import { namesAt, nodeAt, nodesAt, tableAt, tableIn, tableOfNames, tablesAt, tableText, textAt } from '../../tree.js'
+import {
+  namesAt,
+  nodeAt,
+  nodesAt,
+  tableAt,
+  tableIn,
+  tableOfNames,
+  tablesAt,
+  tableText,
+  textAt,
+} from '../../statements/tree.js'
 import type { Rule } from '../rule.js'
 import { complainOf } from '../statement-parts.js'
 

@@ -1,5 +1,5 @@
-import type { Node } from '../../statements.js'
-import { listAt, namesAt, nodeAt, tableText, textAt, unwrap } from '../../tree.js'
+import type { Node } from '../../statements/statements.js'
+import { listAt, namesAt, nodeAt, tableText, textAt, unwrap } from '../../statements/tree.js'
 import type { Rule, Subject } from '../rule.js'
 import { alteredTable } from '../statement-parts.js'
 

@@ -1,5 +1,5 @@
-import { columnTypeOf } from '../../column-type.js'
-import { nodeAt, nodesAt, tableIn, tableText, unwrap } from '../../tree.js'
+import { columnTypeOf } from '../../statements/column-type.js'
+import { nodeAt, nodesAt, tableIn, tableText, unwrap } from '../../statements/tree.js'
 import type { Rule, Subject } from '../rule.js'
 import { columnName, constraintOf, definedColumns } from '../statement-parts.js'
 

@@ -1,5 +1,5 @@
-import { lockModes } from '../../effects.js'
-import type { Node } from '../../statements.js'
+import { lockModes } from '../../effects/effects.js'
+import type { Node } from '../../statements/statements.js'
 import {
   isOn,
   listAt,
@@ -14,7 +14,7 @@ import {
   tableText,
   textAt,
   unwrap,
-} from '../../tree.js'
+} from '../../statements/tree.js'
 import type { Rule, Subject } from '../rule.js'
 
 export const lockTimeoutSet: Rule = {
