@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import { Duplex, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import { codeOf, ObsError } from '../errors.js'
 import { isAlive } from '../is-alive.js'
+import { type Encryption, type Stage, wayOut } from './file-stages.js'
 import {
   checksumsName,
   formatChecksums,
@@ -23,12 +26,29 @@ export interface Archive {
   readonly id: string
   /** The folder while it is being written. */
   readonly folder: string
-  /** Writes a file durably and hashes it on the way. */
-  write(path: string, content: AsyncIterable<Uint8Array> | string): Promise<ManifestFile>
+  /**
+   * Writes a file durably: compressed when that is asked for, encrypted when the archive is, hashed as
+   * it goes to the disk. Its name there, which the answer holds, says what was done to it.
+   */
+  write(path: string, content: FileContent, options?: { readonly compress?: boolean }): Promise<ManifestFile>
+  /** How its files are encrypted; undefined when they are not. */
+  readonly encryption: Encryption | undefined
   /** Hashes a file that another program wrote, and makes it durable. */
   adopt(path: string): Promise<ManifestFile>
   /** Writes manifest and checksums, then gives the folder its final name. Returns its path. */
   finish(manifest: Manifest): Promise<string>
+}
+
+export type FileContent = AsyncIterable<Uint8Array> | string
+
+/** Where an archive is made and under which name. */
+export interface ArchivePlace {
+  /** The folder that holds the backups. */
+  readonly directory: string
+  /** The database it is of. */
+  readonly database: string
+  readonly now: Date
+  readonly encryption?: Encryption | undefined
 }
 
 /**
@@ -39,12 +59,10 @@ export interface Archive {
  * @throws ObsError `disk_full` or `cannot_write_backup`, after the partial folder is gone.
  */
 export async function withArchive<T>(
-  directory: string,
-  database: string,
-  now: Date,
+  { directory, database, now, encryption }: ArchivePlace,
   work: (archive: Archive) => Promise<T>,
 ): Promise<T> {
-  const archive = await createArchive(directory, archiveId(database, now)).catch((error) => {
+  const archive = await createArchive(directory, archiveId(database, now), encryption).catch((error) => {
     throw explainWriteError(error, directory)
   })
   try {
@@ -97,14 +115,18 @@ export async function archiveNames(directory: string): Promise<string[]> {
   return (await folderNames(directory)).filter((name) => archivePattern.test(name) && !name.endsWith(partialSuffix))
 }
 
-async function createArchive(directory: string, wanted: string): Promise<Archive> {
+async function createArchive(directory: string, wanted: string, encryption: Encryption | undefined): Promise<Archive> {
   await mkdir(directory, { recursive: true })
   const { id, folder } = await claim(directory, wanted)
   await writeOwner(folder)
   return {
     id,
     folder,
-    write: (path, content) => writeDurably(folder, path, content),
+    encryption,
+    write: (path, content, { compress = false } = {}) => {
+      const way = wayOut(path, compress, encryption)
+      return writeDurably(folder, way.path, content, way.stages)
+    },
     adopt: (path) => hashDurably(folder, path),
     finish: (manifest) => finish(directory, folder, manifest),
   }
@@ -148,19 +170,33 @@ async function makeFolder(folder: string): Promise<boolean> {
 async function writeDurably(
   folder: string,
   path: string,
-  content: AsyncIterable<Uint8Array> | string,
+  content: FileContent,
+  stages: readonly Stage[] = [],
 ): Promise<ManifestFile> {
   const target = join(folder, path)
   await mkdir(dirname(target), { recursive: true, mode: 0o700 })
   const hash = createHash('sha256')
   let bytes = 0
+  let failure: { readonly error: unknown } | undefined
   const file = await open(target, 'wx', 0o600)
-  try {
-    for await (const chunk of typeof content === 'string' ? [Buffer.from(content)] : content) {
-      hash.update(chunk)
-      bytes += chunk.length
-      await writeAll(file, chunk)
+  const write = async (chunks: AsyncIterable<Uint8Array>) => {
+    try {
+      for await (const chunk of chunks) {
+        hash.update(chunk)
+        bytes += chunk.length
+        await writeAll(file, chunk)
+      }
+    } catch (error) {
+      failure = { error }
+      throw error
     }
+  }
+  try {
+    const source = Readable.from(typeof content === 'string' ? [Buffer.from(content)] : content, { objectMode: false })
+    await pipeline([source, ...stages.map((stage) => stage()), Duplex.from(write)]).catch((error: unknown) => {
+      // A pipeline may report that it was aborted rather than what aborted it.
+      throw failure ? failure.error : error
+    })
     await file.sync()
   } finally {
     await file.close()

@@ -28,12 +28,12 @@ export async function dumpBuiltIn(job: DumpJob, context: RunContext): Promise<Du
   const pre = await archive.write(preDataName, definitions.pre)
   const post = await archive.write(postDataName, definitions.post)
   context.progress.step('backing up rows')
-  const tables = await copyTables({ sql: database.sql, session: snapshot.session }, inventory.tables, archive, context)
+  const copied = await copyTables({ sql: database.sql, session: snapshot.session }, inventory.tables, archive, context)
+  const tables = copied.map(({ table }) => table)
   const sequences = await readSequences(snapshot.session)
   const script = await archive.write(restoreName, restoreScript(tables, sequences))
-  const data = tables.map(({ file, bytes, sha256 }) => ({ path: file ?? '', bytes, sha256: sha256 ?? '' }))
   return {
-    files: [pre, ...data, post, script],
+    files: [pre, ...copied.map(({ file }) => file), post, script],
     tables,
     sequences,
     roles: rolesOf(definitions.statements),
@@ -97,9 +97,10 @@ function sqlText(statements: readonly DdlStatement[]): string {
 /** What psql needs to bring the backup back without obs: run it in the backup's folder. */
 function restoreScript(tables: readonly ManifestTable[], sequences: readonly ManifestSequence[]): string {
   const settings = Object.entries(copySettings).map(([name, value]) => `set ${name} = ${quoteLiteral(value)};`)
-  const copies = tables.map(
-    ({ schema, name, columns, file }) =>
-      `\\copy ${quoteQualified(schema, name)} ${columnList(columns)} from program 'gzip -dc ${file}'`,
+  const copies = tables.flatMap(({ schema, name, columns, files }) =>
+    files.map(
+      (file) => `\\copy ${quoteQualified(schema, name)} ${columnList(columns)} from program 'gzip -dc ${file}'`,
+    ),
   )
   return `${[
     '-- psql --set ON_ERROR_STOP=1 --single-transaction --file restore.sql <an empty database>',

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import type { RunContext } from '../context.js'
 import { catalogHash, readCatalog } from '../database/catalog.js'
@@ -7,10 +5,11 @@ import { type Session, type Sql, throwIfAborted } from '../database/connect.js'
 import type { Platform } from '../database/platform.js'
 import { quoteQualified } from '../database/quote.js'
 import { ObsError } from '../errors.js'
+import type { ArchiveReader } from './archive-reader.js'
 import { catalogName, type Manifest } from './manifest.js'
 
 interface Restored {
-  readonly folder: string
+  readonly archive: ArchiveReader
   readonly manifest: Manifest
 }
 
@@ -57,14 +56,14 @@ async function rowDifferences(sql: Sql | Session, manifest: Manifest, context: R
  */
 async function objectDifferences(
   sql: Sql | Session,
-  { folder, manifest }: Restored,
+  { archive, manifest }: Restored,
   platform: Platform,
   context: RunContext,
 ): Promise<string[]> {
   if (Math.floor(platform.serverVersion / 10_000) !== Math.floor(manifest.server_version_num / 10_000)) return []
   const found = await readCatalog(sql, manifest.schemas)
   if (catalogHash(found) === manifest.catalog_hash) return []
-  const expected = z.array(z.string()).parse(JSON.parse(await readFile(join(folder, catalogName), 'utf8')))
+  const expected = z.array(z.string()).parse(JSON.parse(await archive.text(catalogName)))
   return compareCatalogs(expected, found, context)
 }
 

@@ -1,12 +1,17 @@
 import type { Readable } from 'node:stream'
-import { finished, pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
+import { finished } from 'node:stream/promises'
 import type { RunContext } from '../context.js'
 import { type Session, type Sql, throwIfAborted } from '../database/connect.js'
 import { quoteQualified } from '../database/quote.js'
 import type { Archive } from './archive.js'
 import { columnList, type SourceTable } from './inventory.js'
-import type { ManifestTable } from './manifest.js'
+import type { ManifestFile, ManifestTable } from './manifest.js'
+
+/** A table as it lies in the archive, and the file that holds its rows. */
+export interface CopiedTable {
+  readonly table: ManifestTable
+  readonly file: ManifestFile
+}
 
 /** Bytes handed to gzip at a time; a row at a time would cost more than the compression itself. */
 const batchBytes = 256 * 1024
@@ -24,8 +29,8 @@ export async function copyTables(
   tables: readonly SourceTable[],
   archive: Archive,
   context: RunContext,
-): Promise<ManifestTable[]> {
-  const copied: ManifestTable[] = []
+): Promise<CopiedTable[]> {
+  const copied: CopiedTable[] = []
   let rows = 0
   const onRows = (more: number) => {
     rows += more
@@ -39,10 +44,10 @@ export async function copyTables(
   return copied
 }
 
-/** `data/0001-public.traces.copy.gz`: the number tells apart names that look alike once made safe. */
+/** `data/0001-public.traces.copy`: the number tells apart names that look alike once made safe. */
 function fileName(number: number, { schema, name }: SourceTable): string {
   const safe = `${schema}.${name}`.replace(/[^A-Za-z0-9_.-]+/g, '_').slice(0, 80)
-  return `data/${String(number).padStart(4, '0')}-${safe}.copy.gz`
+  return `data/${String(number).padStart(4, '0')}-${safe}.copy`
 }
 
 async function copyTable(
@@ -51,7 +56,7 @@ async function copyTable(
   path: string,
   archive: Archive,
   onRows: (rows: number) => void,
-): Promise<ManifestTable> {
+): Promise<CopiedTable> {
   const [backend] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
   const copy = `copy ${quoteQualified(schema, name)} ${columnList(columns)} to stdout`
   const source = await session.unsafe(copy).readable()
@@ -61,21 +66,16 @@ async function copyTable(
     rows += more
     onRows(more)
   }
-  let failure: unknown
-  const write = (compressed: AsyncIterable<Uint8Array>) =>
-    archive.write(path, compressed).catch((error: unknown) => {
-      failure = error
-      throw error
-    })
   try {
-    // Level 1: the disk is spared most of the bytes and the processor most of the work.
-    const file = await pipeline(batches(source, count), createGzip({ level: 1 }), write)
+    const file = await archive.write(path, batches(source, count), { compress: true })
     wakeSocket(source)
-    return { schema, name, rows, columns: [...columns], file: path, bytes: file.bytes, sha256: file.sha256 }
+    return {
+      table: { schema, name, rows, columns: [...columns], hash: null, files: [file.path], bytes: file.bytes },
+      file,
+    }
   } catch (error) {
     await giveUp(source, sql, backend?.pid ?? 0)
-    // A pipeline may report that it was aborted rather than what aborted it.
-    throw failure ?? error
+    throw error
   }
 }
 

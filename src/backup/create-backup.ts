@@ -7,6 +7,7 @@ import { obsVersion } from '../package.js'
 import { type Archive, explainWriteError, removeDeadPartials, withArchive } from './archive.js'
 import { dumpBuiltIn } from './built-in.js'
 import { chooseEngine, type EngineChoice, type NativeTool } from './choose-engine.js'
+import type { Encryption } from './file-stages.js'
 import { type Inventory, readInventory } from './inventory.js'
 import {
   catalogName,
@@ -18,6 +19,7 @@ import {
 } from './manifest.js'
 import { dumpNative } from './native.js'
 import { findTool } from './native-tools.js'
+import type { Scope } from './scope.js'
 import { type Snapshot, withSnapshot } from './snapshot.js'
 import { verifyFiles } from './verify-backup.js'
 
@@ -28,6 +30,12 @@ export interface CreateBackupOptions {
   readonly engine?: EngineName
   /** A pg_dump to use instead of the one on the PATH. */
   readonly pgDump?: string
+  /** The whole database unless given. */
+  readonly scope?: Scope
+  /** Sessions that read rows at a time; two unless given. */
+  readonly jobs?: number
+  /** Makes every file unreadable to others but the manifest, the checksums and the proof. */
+  readonly encryption?: Encryption
 }
 
 export interface BackupResult {
@@ -72,7 +80,9 @@ export async function createBackup(
     withSnapshot(own.sql, async (snapshot) => {
       const inventory = await readInventory(snapshot.session)
       await prepareDirectory(options.directory, inventory, context)
-      return withArchive(options.directory, inventory.database.name, new Date(), (archive) =>
+      const { directory, encryption } = options
+      const place = { directory, database: inventory.database.name, now: new Date(), encryption }
+      return withArchive(place, (archive) =>
         write({ database: own, snapshot, inventory, archive, choice, native }, context),
       )
     })
@@ -157,8 +167,12 @@ function describe(
 ): Manifest {
   const { platform } = database
   return {
-    format_version: 1,
+    format_version: 2,
     id: archive.id,
+    scope: 'full',
+    codec: 'gzip',
+    encryption: archive.encryption?.name ?? 'none',
+    large_objects: null,
     created_at: new Date(more.started).toISOString(),
     duration_ms: Date.now() - more.started,
     engine: choice.engine,

@@ -74,7 +74,7 @@ async function countRows(
     const [row] = await session.unsafe<{ rows: number }[]>(
       `select count(*) as rows from only ${quoteQualified(schema, name)}`,
     )
-    counted.push({ schema, name, rows: row?.rows ?? 0, columns: [...columns], file: null, bytes: 0, sha256: null })
+    counted.push({ schema, name, rows: row?.rows ?? 0, columns: [...columns], hash: null, files: [], bytes: 0 })
   }
   return counted
 }

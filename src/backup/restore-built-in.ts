@@ -18,7 +18,7 @@ export async function fillBuiltIn(plan: BuiltInPlan, { sql, platform }: Database
       await runStatements(session, plan.preData, platform.serverVersion, context)
       context.progress.step('restoring rows')
       await applyCopySettings(session)
-      await loadTables(session, plan.folder, plan.manifest.tables, context)
+      await loadTables(session, plan.archive, plan.manifest.tables, context)
       for (const sequence of plan.manifest.sequences) await session.unsafe(setvalStatement(sequence))
       context.progress.step('restoring indexes and constraints')
       await runStatements(session, plan.postData, platform.serverVersion, context)

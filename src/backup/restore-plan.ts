@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RunContext } from '../context.js'
+import { type ArchiveReader, readerOf } from './archive-reader.js'
 import { postDataName, preDataName } from './built-in.js'
 import type { NativeTool } from './choose-engine.js'
 import { type DdlStatement, parseDdl, rolesOf } from './ddl.js'
+import type { Cipher } from './file-stages.js'
 import type { Manifest } from './manifest.js'
 import { archiveName, readDefinitions } from './native.js'
 import { requireRestoreTool } from './native-tools.js'
@@ -11,6 +12,8 @@ import { requireRestoreTool } from './native-tools.js'
 interface Common {
   /** The backup's folder. */
   readonly folder: string
+  /** Its files, decrypted. */
+  readonly archive: ArchiveReader
   readonly manifest: Manifest
   readonly noOwner: boolean
   /** Roles that must exist on the target. */
@@ -34,15 +37,16 @@ export type RestorePlan =
 export async function planRestore(
   folder: string,
   manifest: Manifest,
-  options: { readonly noOwner?: boolean; readonly pgRestore?: string },
+  options: { readonly noOwner?: boolean; readonly pgRestore?: string; readonly decrypt?: Cipher },
   context: RunContext,
 ): Promise<RestorePlan> {
   const noOwner = options.noOwner === true
-  const common = { folder, manifest, noOwner }
+  const archive = readerOf(folder, manifest, options.decrypt)
+  const common = { folder, archive, manifest, noOwner }
   const wanted = ({ aboutRoles }: DdlStatement) => !(noOwner && aboutRoles)
   if (manifest.engine === 'built-in') {
-    const preData = (await readSql(folder, preDataName)).filter(wanted)
-    const postData = (await readSql(folder, postDataName)).filter(wanted)
+    const preData = (await readSql(archive, preDataName)).filter(wanted)
+    const postData = (await readSql(archive, postDataName)).filter(wanted)
     return { ...common, engine: 'built-in', preData, postData, roles: rolesOf([...preData, ...postData]) }
   }
   const pgRestore = await requireRestoreTool(manifest.pg_dump_version, options.pgRestore)
@@ -50,6 +54,6 @@ export async function planRestore(
   return { ...common, engine: 'native', pgRestore, roles: rolesOf(definitions.filter(wanted)) }
 }
 
-async function readSql(folder: string, name: string): Promise<DdlStatement[]> {
-  return parseDdl(await readFile(join(folder, name), 'utf8'))
+async function readSql(archive: ArchiveReader, name: string): Promise<DdlStatement[]> {
+  return parseDdl(await archive.text(name))
 }

@@ -3,7 +3,7 @@ import { join, relative, sep } from 'node:path'
 import { codeOf, ObsError } from '../errors.js'
 import { hashFile } from './archive.js'
 import { findBackup } from './find-backup.js'
-import { checksumsName, type Manifest, type ManifestFile, manifestName, readManifest } from './manifest.js'
+import { checksumsName, type Manifest, type ManifestFile, manifestName, proofName, readManifest } from './manifest.js'
 
 /** One thing that is wrong with a backup. */
 export interface Damage {
@@ -73,7 +73,7 @@ async function hashOf(path: string): Promise<{ bytes: number; sha256: string } |
 
 /** Files in the folder that no manifest speaks of: whoever restores by hand might take them for real. */
 async function strangers(folder: string, manifest: Manifest): Promise<Damage[]> {
-  const known = new Set([manifestName, checksumsName, ...manifest.files.map((file) => file.path)])
+  const known = new Set([manifestName, checksumsName, proofName, ...manifest.files.map((file) => file.path)])
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries
     .filter((entry) => !entry.isDirectory())

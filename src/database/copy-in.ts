@@ -1,4 +1,4 @@
-import type { Readable, Transform } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Session, Sql } from './connect.js'
 
@@ -13,7 +13,7 @@ export async function copyIn(
   sql: Sql | Session,
   statement: string,
   source: Readable,
-  ...transforms: readonly Transform[]
+  ...transforms: readonly Duplex[]
 ): Promise<number> {
   const query = sql.unsafe(statement)
   const target = await query.writable()

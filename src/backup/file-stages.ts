@@ -1,0 +1,71 @@
+import { Duplex } from 'node:stream'
+import { createGunzip, createGzip } from 'node:zlib'
+import { ObsError } from '../errors.js'
+import type { EncryptionName } from './manifest.js'
+
+/** Makes one step of a file's way: bytes in, bytes out. */
+export type Stage = () => Duplex
+
+/** Encrypts a stream of bytes, or decrypts one. */
+export type Cipher = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
+
+/** How the files of a backup are made unreadable to others. */
+export interface Encryption {
+  readonly name: Exclude<EncryptionName, 'none'>
+  readonly encrypt: Cipher
+}
+
+/** What is known of a file by the end of its name: `rows.copy.gz.age` was compressed, then encrypted. */
+const suffixes = { gzip: '.gz', age: '.age' } as const
+
+const chunkSize = 256 * 1024
+
+/** The way of a file to the disk: its name there, and what its bytes go through. */
+export interface WayOut {
+  readonly path: string
+  readonly stages: readonly Stage[]
+}
+
+/** Compress, then encrypt: what was encrypted cannot be compressed any more. */
+export function wayOut(path: string, compress: boolean, encryption: Encryption | undefined): WayOut {
+  const compressed = compress ? { path: path + suffixes.gzip, stages: [gzip] } : { path, stages: [] }
+  if (encryption === undefined) return compressed
+  return {
+    path: compressed.path + suffixes[encryption.name],
+    stages: [...compressed.stages, through(encryption.encrypt)],
+  }
+}
+
+function through(cipher: Cipher): Stage {
+  return () => Duplex.from(cipher)
+}
+
+/** Level 1: the disk is spared most of the bytes and the processor most of the work. */
+const gzip: Stage = () => createGzip({ level: 1, chunkSize })
+
+/**
+ * The way back from the disk, as the name of the file tells it.
+ *
+ * @throws ObsError `key_needed` for an encrypted file without a way to decrypt it.
+ */
+export function wayBack(path: string, decrypt: Cipher | undefined): readonly Stage[] {
+  const encrypted = path.endsWith(suffixes.age)
+  if (encrypted && decrypt === undefined) throw keyNeeded(path)
+  const inner = encrypted ? path.slice(0, -suffixes.age.length) : path
+  return [...(encrypted && decrypt ? [through(decrypt)] : []), ...(inner.endsWith(suffixes.gzip) ? [gunzip] : [])]
+}
+
+const gunzip: Stage = () => createGunzip({ chunkSize })
+
+function keyNeeded(path: string): ObsError {
+  return new ObsError(`the backup is encrypted (${path}), and no key was given`, {
+    code: 'key_needed',
+    hint: 'Name the key file with --key; nothing was changed.',
+    details: { path },
+  })
+}
+
+/** The name a file has in a backup that is encrypted like this. */
+export function storedName(path: string, encryption: EncryptionName): string {
+  return encryption === 'none' ? path : path + suffixes[encryption]
+}
