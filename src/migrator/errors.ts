@@ -4,7 +4,7 @@ import { type Change, describeChange } from './checksum/difference.js'
 import type { Problem } from './files/directives.js'
 import { describeLocation, type Location } from './files/location.js'
 import type { Direction } from './migration.js'
-import type { Loss } from './preservation/preservation.js'
+import type { Loss } from './preservation/receipt.js'
 
 /** Migration files that cannot be used as they stand, all of them; nothing was changed. */
 export class MigrationFilesError extends UsageError {

@@ -1,4 +1,5 @@
-import type { PlannedMigration, RunOptions } from '../../migrator/run/run.js'
+import type { PlannedMigration } from '../../migrator/run/planned-migration.js'
+import type { RunOptions } from '../../migrator/run/run.js'
 import type { Invocation } from '../invocation.js'
 import type { RunFlags } from './flags.js'
 

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Database } from '../../database/connect.js'
 import { ObsError, UsageError } from '../../errors.js'
-import type { PreservationMode } from '../../migrator/preservation/preservation.js'
+import type { PreservationMode } from '../../migrator/preservation/choose-preservation.js'
 import type { BackupReference } from '../../migrator/run/run.js'
 import { formatBytes, formatCount } from '../../terminal/format.js'
 import type { Invocation } from '../invocation.js'

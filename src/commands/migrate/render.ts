@@ -1,5 +1,5 @@
 import type { Applied } from '../../migrator/apply/apply.js'
-import type { PreservationSummary } from '../../migrator/preservation/preservation.js'
+import type { PreservationSummary } from '../../migrator/preservation/summarise.js'
 import type { BothWaysResult } from '../../migrator/run/both-ways.js'
 import type { BackupReference } from '../../migrator/run/run.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'

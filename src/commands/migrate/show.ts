@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { Command } from 'commander'
 import type { Attempt, ShownMigration } from '../../migrator/history/show.js'
-import type { PreservationReceipt, TableReceipt } from '../../migrator/preservation/preservation.js'
+import type { PreservationReceipt, TableReceipt } from '../../migrator/preservation/receipt.js'
 import { formatCount, formatDuration, formatTime } from '../../terminal/format.js'
 import { printable } from '../../terminal/printable.js'
 import type { Style } from '../../terminal/style.js'

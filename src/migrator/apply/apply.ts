@@ -5,14 +5,10 @@ import { ObsError } from '../../errors.js'
 import { recordEvent } from '../history/history.js'
 import { withLockRetry } from '../lock/lock-wait.js'
 import type { Direction, Script } from '../migration.js'
+import { comparePreserved } from '../preservation/compare-preserved.js'
 import { mentionedTables } from '../preservation/mentioned-tables.js'
-import {
-  comparePreserved,
-  type PreservationReceipt,
-  type PreservationRequest,
-  type Snapshot,
-  takeSnapshots,
-} from '../preservation/preservation.js'
+import type { PreservationReceipt } from '../preservation/receipt.js'
+import { type PreservationRequest, type Snapshot, takeSnapshots } from '../preservation/snapshots.js'
 import { changedSince, type StorageMap, storageOf } from '../preservation/storage.js'
 import type { TableName } from '../preservation/touched-tables.js'
 import type { Statement } from '../statements/statements.js'

@@ -3,7 +3,7 @@ import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../database/qu
 import { ObsError } from '../../errors.js'
 import { asIfFrom } from '../pieces/moved-error.js'
 import type { PieceEnvironment } from '../pieces/piece.js'
-import type { TableReceipt } from '../preservation/preservation.js'
+import type { TableReceipt } from '../preservation/receipt.js'
 import { parseStatement, type Statement } from '../statements/statements.js'
 import { contentOf, node, relationName, text, writtenSql } from '../statements/written-name.js'
 import { derivedName } from './derived-name.js'

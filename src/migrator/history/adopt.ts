@@ -6,8 +6,8 @@ import type { Pack } from '../../packs.js'
 import { checksumOf } from '../checksum/checksum.js'
 import { MigrationFilesError } from '../errors.js'
 import { chooseScript, type Migration, type Script } from '../migration.js'
-import { factsAbout } from '../run/run.js'
 import { ensureHistory, type HistoryEvent, type HistoryState, presentVersions, recordEvent } from './history.js'
+import { factsAbout } from './run-facts.js'
 
 /** A migration that is applied already, though obs did not apply it. */
 export interface Adopted {

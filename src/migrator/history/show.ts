@@ -5,7 +5,7 @@ import type { Pack } from '../../packs.js'
 import type { Change } from '../checksum/difference.js'
 import { discover } from '../files/discover.js'
 import type { Migration, ScriptKind } from '../migration.js'
-import type { PreservationReceipt } from '../preservation/preservation.js'
+import type { PreservationReceipt } from '../preservation/receipt.js'
 import { readSignedHistory, type SignedEvent } from './history.js'
 import { type MigrationStatus, migrationStatus } from './status.js'
 

@@ -5,7 +5,7 @@ import { type Adopted, adoptionEvents, recordAdoption, refuseHistory } from '../
 import type { HistoryEvent } from '../history/history.js'
 import { withMigrationLock } from '../lock/lock.js'
 import type { Migration } from '../migration.js'
-import { readSituation } from '../run/run.js'
+import { readSituation } from '../run/situation.js'
 import { UnmatchedForeignHistoryError } from './errors.js'
 import { findForeignTable, nameOf, type TableWish } from './find-table.js'
 import type { ToolName } from './foreign-history.js'

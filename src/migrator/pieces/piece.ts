@@ -1,7 +1,7 @@
 import type { RunContext } from '../../context.js'
 import type { Session } from '../../database/connect.js'
 import type { PreparedStep, Run } from '../apply/step-run.js'
-import type { TableReceipt } from '../preservation/preservation.js'
+import type { TableReceipt } from '../preservation/receipt.js'
 import type { Statement } from '../statements/statements.js'
 
 /** What the running of a statement in pieces is given. */

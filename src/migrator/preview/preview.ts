@@ -14,8 +14,14 @@ import type { Finding } from '../lint/rule.js'
 import { createModel } from '../lint/schema-model.js'
 import type { Migration } from '../migration.js'
 import type { Situation, Step } from '../plan/plan.js'
-import { choosePreservation, type PreservationChoice, type PreservationMode } from '../preservation/preservation.js'
-import { planUnlocked, type RunOptions, readSituation } from '../run/run.js'
+import {
+  choosePreservation,
+  type PreservationChoice,
+  type PreservationMode,
+} from '../preservation/choose-preservation.js'
+import { planUnlocked } from '../run/plan-unlocked.js'
+import type { RunOptions } from '../run/run.js'
+import { readSituation } from '../run/situation.js'
 import { describeStep, type Knowledge, type StepPreview } from './describe-step.js'
 import { TableBook } from './table-book.js'
 

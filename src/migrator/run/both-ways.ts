@@ -3,8 +3,9 @@ import type { Database } from '../../database/connect.js'
 import type { Pack } from '../../packs.js'
 import type { Applied } from '../apply/apply.js'
 import type { Situation, Step } from '../plan/plan.js'
-import type { PreservationSummary } from '../preservation/preservation.js'
-import { type BackupReference, type PlannedMigration, type RunOptions, runMigrations } from './run.js'
+import type { PreservationSummary } from '../preservation/summarise.js'
+import type { PlannedMigration } from './planned-migration.js'
+import { type BackupReference, type RunOptions, runMigrations } from './run.js'
 
 /** What a run did that may revert as well as apply. */
 export interface BothWaysResult {

@@ -10,7 +10,7 @@ import { type Location, locate } from '../files/location.js'
 import { currentVersion, isApplied, presentVersions } from '../history/history.js'
 import { chooseScript, type Script } from '../migration.js'
 import { type ParsedScript, parseScript } from '../statements/statements.js'
-import { readSituation } from './run.js'
+import { readSituation } from './situation.js'
 
 /** What the verify script of one applied migration says today. */
 export interface VerifiedMigration {

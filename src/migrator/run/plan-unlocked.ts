@@ -1,0 +1,58 @@
+import type { Database } from '../../database/connect.js'
+import type { Pack } from '../../packs.js'
+import type { PreparedStep } from '../apply/step-run.js'
+import { refuseImpossible } from '../backfill/refuse-impossible.js'
+import { DirtyHistoryError, LockTimeoutError, UnfinishedMigrationError } from '../errors.js'
+import { refuseOtherTool } from '../import/other-tool.js'
+import { migrationLockHolder } from '../lock/lock.js'
+import type { Migration } from '../migration.js'
+import type { Situation, Step } from '../plan/plan.js'
+import { prepareSteps } from '../plan/prepare.js'
+import { halfDone } from '../recovery/investigate.js'
+import type { RunOptions } from './run.js'
+import { readSituation } from './situation.js'
+
+/**
+ * The plan as it looks before the lock is taken, or undefined when a migration is half
+ * done: another run may be in the middle of it, which only the lock can tell, and what
+ * broke off can be settled under the lock alone.
+ *
+ * @throws LockTimeoutError in that case when it is a dry run, which takes no lock.
+ */
+export async function planUnlocked(
+  database: Database,
+  pack: Pack,
+  migrations: readonly Migration[],
+  plan: (situation: Situation) => readonly Step[],
+  { dryRun, besideOtherTool }: Pick<RunOptions, 'dryRun' | 'besideOtherTool'>,
+): Promise<readonly PreparedStep[] | undefined> {
+  try {
+    const situation = await readSituation(database, pack, migrations)
+    if (dryRun && halfDone(situation).length > 0) await refuseBusy(database, pack)
+    const steps = plan(situation)
+    const applies = steps.some((step) => step.direction === 'up')
+    if (applies && !besideOtherTool) await refuseOtherTool(database, pack, situation)
+    return await prepare(database, pack, steps)
+  } catch (error) {
+    const unfinished = error instanceof DirtyHistoryError || error instanceof UnfinishedMigrationError
+    const holder = unfinished && (await migrationLockHolder(database.sql, pack.schema))
+    if (holder || (error instanceof DirtyHistoryError && !dryRun)) return undefined
+    throw error
+  }
+}
+
+/** Everything that can be found out before anything is touched. */
+export async function prepare(
+  database: Database,
+  { schema }: Pack,
+  steps: readonly Step[],
+  earlier?: readonly PreparedStep[],
+) {
+  return refuseImpossible(database, schema, await prepareSteps(database, steps, earlier))
+}
+
+/** What is half done because another run is at it is not for a dry run to judge. */
+async function refuseBusy({ sql }: Database, { schema }: Pack): Promise<void> {
+  const holder = await migrationLockHolder(sql, schema)
+  if (holder) throw new LockTimeoutError(holder, 0)
+}
