@@ -1,13 +1,17 @@
-import type { RunContext } from '../context.js'
+import { quietContext, type RunContext } from '../context.js'
 import type { ServerAddress } from '../database/address.js'
 import { type Database, type Sql, throwIfAborted } from '../database/connect.js'
-import { InterruptedError, type ObsError, UsageError } from '../errors.js'
+import { InterruptedError, ObsError, UsageError } from '../errors.js'
+import { shellWord } from '../shell-word.js'
 import { checkRestored } from './check-restored.js'
+import { carryTraits } from './database-traits.js'
+import { sessionsByDatabase } from './kept-databases.js'
 import type { Manifest } from './manifest.js'
 import { fillBuiltIn } from './restore-built-in.js'
 import { fillNative } from './restore-native.js'
 import { planRestore, type RestorePlan } from './restore-plan.js'
-import { contentsOf, withExistingDatabase, withMaintenance, withNewDatabase } from './restore-target.js'
+import { contentsOf, renameDatabase, withExistingDatabase, withMaintenance, withNewDatabase } from './restore-target.js'
+import { datedName, refuseImpossibleSwap, type Swap, swapDatabases } from './swap-databases.js'
 import { verifyBackup } from './verify-backup.js'
 
 export interface RestoreOptions {
@@ -21,11 +25,32 @@ export interface RestoreOptions {
   readonly noOwner?: boolean
   /** A pg_restore to use instead of the one on the PATH, for backups of the native engine. */
   readonly pgRestore?: string
+  /**
+   * Restores beside a database that holds something and then lets the restored one take its name. Asked
+   * once everything is known that could stop it and before anything is done; throws when a person refuses.
+   */
+  readonly replace?: (replaced: ReplacedDatabase) => Promise<void>
+}
+
+/** The database that a restore with `replace` puts aside. */
+export interface ReplacedDatabase {
+  readonly database: string
+  /** What it holds, by name; at most five. */
+  readonly contents: readonly string[]
+  /** Sessions that are connected to it and will be ended. */
+  readonly sessions: number
+  /** The name it will have. */
+  readonly kept: string
+  /** The database of the backup, and when that was taken. */
+  readonly backupOf: string
+  readonly backupAt: string
 }
 
 export interface RestoreResult {
   readonly id: string
   readonly database: string
+  /** The name of the database that was there before; null when there was none or it was empty. */
+  readonly kept: string | null
   readonly tables: number
   readonly rows: number
   readonly duration_ms: number
@@ -33,12 +58,13 @@ export interface RestoreResult {
 }
 
 /**
- * Brings a backup back into a new or an empty database.
+ * Brings a backup back into a new or an empty database, or in place of another one.
  *
  * The backup's hashes are checked first, then that the target has the roles and extensions it
  * names. A new database is filled and checked under a temporary name and renamed at the end; an
- * empty one is filled and checked in one transaction (pg_restore commits before the check).
- * The database that was backed up is never touched.
+ * empty one is filled and checked in one transaction (pg_restore commits before the check). With
+ * `replace` a database that holds something is renamed in the same moment as the new one gets its
+ * name, and is kept. The database that was backed up is never written to.
  *
  * @throws UsageError when the target holds anything, or lacks a role or an extension: nothing was
  * changed; ObsError when the backup is damaged or the restored database is not what was backed up.
@@ -49,20 +75,18 @@ export async function restoreBackup(options: RestoreOptions, context: RunContext
   progress.step('checking the backup')
   const { path, manifest } = await verifyBackup(options.directory, options.id)
   const plan = await planRestore(path, manifest, options, context)
-  let stays = false
-  const onCommit = () => {
-    stays = true
-  }
+  const outcome: Outcome = { stays: false, kept: null }
   try {
     throwIfAborted(signal)
-    await restore(plan, options.to, context, onCommit)
+    await restore(plan, options, context, outcome)
   } catch (error) {
-    if (signal.aborted) throw interrupted(stays, options.to, error)
+    if (signal.aborted) throw interrupted(outcome, options.to, error)
     throw error
   }
   return {
     id: manifest.id,
     database: options.to.database,
+    kept: outcome.kept,
     tables: manifest.tables.length,
     rows: manifest.rows,
     duration_ms: Math.round(performance.now() - started),
@@ -70,22 +94,97 @@ export async function restoreBackup(options: RestoreOptions, context: RunContext
   }
 }
 
-/** `onCommit` is called once an interruption would undo nothing any more: an existing database is never dropped. */
-async function restore(plan: RestorePlan, to: ServerAddress, context: RunContext, onCommit: () => void): Promise<void> {
-  const done = await withExistingDatabase(to, context, async (database) => {
-    await refuseContents(database.sql, to)
+/** What an interruption would not undo any more. */
+interface Outcome {
+  /** An existing database was filled; it is never dropped. */
+  stays: boolean
+  /** The name of the database that was replaced. */
+  kept: string | null
+}
+
+async function restore(
+  plan: RestorePlan,
+  options: RestoreOptions,
+  context: RunContext,
+  outcome: Outcome,
+): Promise<void> {
+  const { to } = options
+  const contents = await withExistingDatabase(to, context, async (database) => {
+    const found = await contentsOf(database.sql)
+    if (found.length > 0) return found
     await checkRequirements(database, plan, context)
     await fill(plan, database, context)
-    onCommit()
+    outcome.stays = true
     await settle(plan, database, context)
-    return true
+    return found
   })
-  if (done) return
+  if (contents?.length === 0) return
+  if (contents && !options.replace) throw notEmpty(to, contents)
   await withMaintenance(to, context, (database) => checkRequirements(database, plan, context))
-  await withNewDatabase(to, plan.manifest.database, context, async (database) => {
+  const place = contents && (await planReplacement(plan, options, contents, context, outcome))
+  const filled = async (database: Database) => {
     await fill(plan, database, context)
     await settle(plan, database, context)
+  }
+  await withNewDatabase(to, plan.manifest.database, context, filled, place)
+}
+
+/** Finds out what could stop the replacement, asks, and says how the new database gets its name. */
+async function planReplacement(
+  { manifest }: RestorePlan,
+  { to, replace }: RestoreOptions,
+  contents: readonly string[],
+  context: RunContext,
+  outcome: Outcome,
+): Promise<(temporary: string) => Promise<void>> {
+  const kept = datedName(to.database, 'replaced', new Date())
+  const sessions = await withMaintenance(to, context, async (database) => {
+    await refuseImpossibleSwap(database, to.database)
+    return (await sessionsByDatabase(database.sql, [to.database])).get(to.database) ?? 0
   })
+  await replace?.({
+    database: to.database,
+    contents,
+    sessions,
+    kept,
+    backupOf: manifest.database.name,
+    backupAt: manifest.created_at,
+  })
+  return async (temporary) => {
+    await withMaintenance(to, context, ({ sql }) => carryTraits(sql, to.database, temporary, context))
+    context.progress.step(`giving the restored database the name ${to.database}`)
+    await takePlace(to, { live: to.database, fresh: temporary, kept }, context)
+    outcome.kept = kept
+  }
+}
+
+/**
+ * Swaps, and when that cannot be done keeps the restored database, which may have taken hours, under a name
+ * that says what it is.
+ */
+async function takePlace(to: ServerAddress, swap: Swap, context: RunContext): Promise<void> {
+  try {
+    await swapDatabases(to, swap, context)
+  } catch (error) {
+    if (await hasDatabase(to, swap.kept)) return
+    if (!(error instanceof ObsError) || error.code !== 'cannot_swap') throw error
+    const restored = datedName(to.database, 'restored', new Date())
+    await withMaintenance(to, context, ({ sql }) => renameDatabase(sql, swap.fresh, restored))
+    throw new ObsError(`${error.message.replace(swap.fresh, restored)}`, {
+      code: 'cannot_swap',
+      cause: error,
+      hint: `${JSON.stringify(to.database)} is as it was; the restored database is whole and is called ${JSON.stringify(restored)}. End what keeps the other one busy and run: obs backup swap ${shellWord(restored)} --to ${shellWord(to.database)}`,
+      details: { ...error.details, fresh: restored },
+    })
+  }
+}
+
+/** Whether the swap was carried out, although its answer was lost. */
+function hasDatabase(to: ServerAddress, name: string): Promise<boolean> {
+  return withMaintenance(to, quietContext(), async ({ sql }) => {
+    const [row] = await sql`select from pg_database where datname = ${name}`
+    return row !== undefined
+  }).catch(() => false)
 }
 
 function fill(plan: RestorePlan, database: Database, context: RunContext): Promise<void> {
@@ -98,24 +197,30 @@ async function settle(plan: RestorePlan, { sql, platform }: Database, context: R
   await sql.unsafe('analyze')
 }
 
-function interrupted(stays: boolean, to: ServerAddress, cause: unknown): InterruptedError {
+function interrupted({ stays, kept }: Outcome, to: ServerAddress, cause: unknown): InterruptedError {
+  const name = JSON.stringify(to.database)
+  if (kept !== null) {
+    return new InterruptedError(
+      `interrupted after ${name} had been replaced; what was there is ${JSON.stringify(kept)}`,
+      {
+        hint: `Nothing is missing; obs backup swap ${shellWord(kept)} --to ${shellWord(to.database)} goes back to it.`,
+        cause,
+        details: { database: to.database, kept },
+      },
+    )
+  }
   if (!stays) return new InterruptedError('interrupted; the restore was undone', { cause })
-  return new InterruptedError(
-    `interrupted; the rows are in ${JSON.stringify(to.database)}, but the restore did not finish`,
-    {
-      hint: 'Drop that database and restore again, so that everything is checked.',
-      cause,
-      details: { database: to.database },
-    },
-  )
+  return new InterruptedError(`interrupted; the rows are in ${name}, but the restore did not finish`, {
+    hint: 'Drop that database and restore again, so that everything is checked.',
+    cause,
+    details: { database: to.database },
+  })
 }
 
-async function refuseContents(sql: Sql, to: ServerAddress): Promise<void> {
-  const contents = await contentsOf(sql)
-  if (contents.length === 0) return
-  throw new UsageError(`the database ${JSON.stringify(to.database)} is not empty: it holds ${contents.join(', ')}`, {
+function notEmpty(to: ServerAddress, contents: readonly string[]): UsageError {
+  return new UsageError(`the database ${JSON.stringify(to.database)} is not empty: it holds ${contents.join(', ')}`, {
     code: 'target_not_empty',
-    hint: 'Name a database that does not exist yet with --to; nothing was changed.',
+    hint: 'Name a database that does not exist yet with --to, or put this one aside with --replace; nothing was changed.',
     details: { database: to.database, contents },
   })
 }

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { quietContext, type RunContext } from '../context.js'
 import { type ServerAddress, withDatabaseName } from '../database/address.js'
-import { type Database, type Sql, withDatabase } from '../database/connect.js'
+import {
+  type Database,
+  type Session,
+  type Sql,
+  throwIfAborted,
+  withDatabase,
+  withSession,
+} from '../database/connect.js'
 import { quoteIdentifier, quoteLiteral } from '../database/quote.js'
 import { codeOf, ObsError, UsageError } from '../errors.js'
 import type { ManifestDatabase } from './manifest.js'
@@ -25,42 +32,93 @@ async function databaseExists(to: ServerAddress, context: RunContext): Promise<b
   }
 }
 
-/** Runs `work` in the server's maintenance database: `postgres`, else `template1`. */
+/** Runs `work` in the server's maintenance database: `postgres`, else `template1`; never in the one that `to` names. */
 export async function withMaintenance<T>(
   to: ServerAddress,
   context: RunContext,
   work: (database: Database) => Promise<T>,
+  connections = 1,
 ): Promise<T> {
-  const name = (await databaseExists(withDatabaseName(to, 'postgres'), context)) ? 'postgres' : 'template1'
-  return withDatabase(withDatabaseName(to, name), context, work, { connections: 1, purpose: 'restore' })
+  const usual = withDatabaseName(to, 'postgres')
+  const isUsable = to.database !== 'postgres' && (await databaseExists(usual, context))
+  const address = isUsable ? usual : withDatabaseName(to, 'template1')
+  return withDatabase(address, context, work, { connections, purpose: 'restore' })
 }
 
 /**
- * Makes a database under a temporary name, lets `work` fill and check it, and then gives it the
- * name of `to`. When anything fails it is dropped, so the wanted name only ever means a whole database.
+ * Makes a database under a temporary name, lets `work` fill and check it, and then `place` gives it a name
+ * that people use: by default that of `to`. When anything fails it is dropped, so the wanted name only ever
+ * means a whole database. What runs that were killed left behind is dropped first.
  */
 export async function withNewDatabase<T>(
   to: ServerAddress,
   like: ManifestDatabase,
   context: RunContext,
   work: (database: Database) => Promise<T>,
+  place: (temporary: string) => Promise<void> = (temporary) => nameIt(to, temporary, context),
 ): Promise<T> {
-  const temporary = `obs_restore_${randomBytes(6).toString('hex')}`
-  const { progress, signal } = context
-  try {
-    await withMaintenance(to, context, ({ sql, platform }) =>
-      createLike(sql, temporary, like, platform.serverVersion, progress),
+  return withMaintenance(
+    to,
+    context,
+    ({ sql, platform }) =>
+      withLease(sql, context, async (temporary) => {
+        try {
+          await createLike(sql, temporary, like, platform.serverVersion, context.progress)
+          const result = await withDatabase(withDatabaseName(to, temporary), context, work, {
+            connections: 2,
+            purpose: 'restore',
+          })
+          throwIfAborted(context.signal)
+          await place(temporary)
+          return result
+        } catch (error) {
+          await dropDatabase(to, temporary, context)
+          throw error
+        }
+      }),
+    2,
+  )
+}
+
+function nameIt(to: ServerAddress, temporary: string, context: RunContext): Promise<void> {
+  return withMaintenance(to, context, ({ sql }) => renameDatabase(sql, temporary, to.database))
+}
+
+/** Begins the name of every database that is being filled. */
+const temporaryPrefix = 'obs_restore_'
+/** Any number that is the same for every run; the second key of the lock is the number in the name. */
+const leaseKey = 1_402_773_915
+
+/**
+ * Gives `work` a name for a database, and holds a lock that says that somebody is at work on it: the
+ * server lets go of it when this process dies, and then the next restore knows that it may be dropped.
+ */
+async function withLease<T>(sql: Sql, context: RunContext, work: (name: string) => Promise<T>): Promise<T> {
+  const number = randomBytes(4).readInt32BE()
+  const name = `${temporaryPrefix}${(number >>> 0).toString(16).padStart(8, '0')}`
+  return withSession(sql, async (session) => {
+    await dropAbandoned(session, context)
+    await session`select pg_advisory_lock(${leaseKey}::int, ${number}::int)`
+    return work(name)
+  })
+}
+
+async function dropAbandoned(session: Session, { progress }: RunContext): Promise<void> {
+  const rows = await session<{ name: string }[]>`
+    select datname as name from pg_database
+    where datname ~ ${`^${temporaryPrefix}[0-9a-f]{8}$`} and pg_has_role(datdba, 'usage')`
+  for (const { name } of rows) {
+    const number = Number.parseInt(name.slice(temporaryPrefix.length), 16) | 0
+    const [row] = await session<{ free: boolean }[]>`
+      select pg_try_advisory_lock(${leaseKey}::int, ${number}::int) as free`
+    if (!row?.free) continue
+    // Not with force: a pg_restore whose obs was killed may still be at work, and is left to end.
+    const dropped = await session.unsafe(`drop database if exists ${quoteIdentifier(name)}`).then(
+      () => true,
+      () => false,
     )
-    const result = await withDatabase(withDatabaseName(to, temporary), context, work, {
-      connections: 2,
-      purpose: 'restore',
-    })
-    signal.throwIfAborted()
-    await withMaintenance(to, context, ({ sql }) => rename(sql, temporary, to.database))
-    return result
-  } catch (error) {
-    await dropDatabase(to, temporary, context)
-    throw error
+    await session`select pg_advisory_unlock(${leaseKey}::int, ${number}::int)`
+    if (dropped) progress.warn(`removed what an earlier restore left unfinished: ${name}`)
   }
 }
 
@@ -100,7 +158,8 @@ function isUnknownLocale(error: unknown): boolean {
   return code === '42809' || code === '22023' || code === '42601' || code === '0A000'
 }
 
-async function rename(sql: Sql, from: string, to: string): Promise<void> {
+/** @throws UsageError when there is a database of that name. */
+export async function renameDatabase(sql: Sql, from: string, to: string): Promise<void> {
   try {
     await sql.unsafe(`alter database ${quoteIdentifier(from)} rename to ${quoteIdentifier(to)}`)
   } catch (error) {

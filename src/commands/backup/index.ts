@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { createBackupCommand } from './create.js'
+import { discardCommand } from './discard.js'
 import { listBackupsCommand } from './list.js'
 import { restoreBackupCommand } from './restore.js'
+import { swapCommand } from './swap.js'
 import { verifyBackupCommand } from './verify.js'
 
 export function backupCommand(): Command {
@@ -11,12 +13,15 @@ export function backupCommand(): Command {
     .addCommand(listBackupsCommand())
     .addCommand(verifyBackupCommand())
     .addCommand(restoreBackupCommand())
+    .addCommand(swapCommand())
+    .addCommand(discardCommand())
     .addHelpText(
       'after',
       `
 Examples:
   $ obs backup create                           back the whole database up and check the backup
   $ obs backup list
-  $ obs backup restore latest --to traces_copy  into a new database on the same server`,
+  $ obs backup restore latest                   into a new database on the same server
+  $ obs backup restore latest --replace         in place of the present one, which is kept`,
     )
 }

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
-import { type RestoreOptions, restoreBackup } from '../../backup/restore-backup.js'
-import { parseDatabaseUrl, type ServerAddress, withDatabaseName } from '../../database/address.js'
-import { UsageError } from '../../errors.js'
+import { datedName } from '../../backup/swap-databases.js'
+import { type ReplacedDatabase, type RestoreOptions, type RestoreResult, restoreBackup } from '../../backup/restore-backup.js'
+import { type ServerAddress, withDatabaseName } from '../../database/address.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, targetAddress } from '../invocation.js'
+import { addressOf, commandOn } from './target.js'
 
 interface Options {
-  readonly to: string
+  readonly to?: string
+  readonly replace?: boolean
   readonly directory?: string
   /** False with --no-owner. */
   readonly owner: boolean
@@ -16,12 +18,14 @@ interface Options {
 
 export function restoreBackupCommand(): Command {
   return new Command('restore')
-    .description('bring a backup back into a new or an empty database')
+    .description('bring a backup back, beside what is there or in its place')
     .argument('<id>', 'the backup, or latest')
-    .requiredOption(
+    .option(
       '--to <url-or-name>',
-      'a PostgreSQL URL, or the name of a database on the server that obs works on; made when it does not exist',
+      'a PostgreSQL URL, or the name of a database on the server that obs works on; made when it does not exist ' +
+        '(default: <database>_restored_<time>; with --replace the database obs works on)',
     )
+    .option('--replace', 'take the place of a database that holds something; that one is kept under another name')
     .option('--no-owner', 'leave out owners and grants: everything belongs to the role that restores')
     .option('--pg-restore <path>', 'the pg_restore to use instead of the one on the PATH')
     .option('--directory <folder>', 'where backups are kept (default: the backups folder of the configuration)')
@@ -29,45 +33,67 @@ export function restoreBackupCommand(): Command {
       'after',
       `
 Examples:
+  $ obs backup restore latest                              into a new database, to look at
+  $ obs backup restore latest --replace                    back to the backup; the present database is kept
   $ obs backup restore latest --to traces_copy
   $ obs backup restore 20261122T093015Z-traces --to postgres://me@db.example.com/traces --no-owner
 
 The backup is checked first. A new database gets its name when it holds everything; an empty one
-is filled in one transaction; one that holds anything is refused. The source is never touched.`,
+is filled in one transaction; one that holds anything is refused without --replace. With it the
+backup is restored beside that database, checked, and both are renamed in one transaction.`,
     )
     .action(
       action<Options, [string]>(async (invocation, id) => {
-        const { options, settings, context, style } = invocation
+        const { options, settings, context } = invocation
+        const to = await chooseTarget(invocation)
         const wanted: RestoreOptions = {
           directory: options.directory === undefined ? settings.backups : resolve(options.directory),
           id,
-          to: await addressOf(options.to, invocation),
+          to,
           noOwner: !options.owner,
           ...(options.pgRestore ? { pgRestore: options.pgRestore } : {}),
+          ...(options.replace ? { replace: (replaced) => invocation.confirm(question(replaced)) } : {}),
         }
         const result = await restoreBackup(wanted, context)
-        invocation.answer({
-          json: result,
-          text: [
-            `${style.good('restored')} ${result.id} into ${style.strong(result.database)} in ${formatDuration(result.duration_ms)}`,
-            `  tables: ${formatCount(result.tables)}, rows: ${formatCount(result.rows)}, counted and compared with the backup`,
-          ].join('\n'),
-        })
+        invocation.answer({ json: jsonOf(result, to, options), text: textOf(result, to, invocation) })
       }),
     )
 }
 
-/** A URL as it stands; anything else names a database on the server of the settings. */
-async function addressOf(to: string, invocation: Invocation<unknown>): Promise<ServerAddress> {
-  if (/^[a-z]+:\/\//i.test(to)) return parseDatabaseUrl(to, '--to')
-  if (/(^|\s)(host|hostaddr|port|dbname|user|password)\s*=/i.test(to)) {
-    throw new UsageError('--to takes a URL or the name of a database, not a connection string of keywords', {
-      hint: 'Write it as postgres://user:password@host:port/database; nothing was changed.',
-    })
+async function chooseTarget(invocation: Invocation<Options>): Promise<ServerAddress> {
+  const { to, replace } = invocation.options
+  if (to !== undefined) return addressOf(to, invocation)
+  const own = await targetAddress(invocation)
+  return replace ? own : withDatabaseName(own, datedName(own.database, 'restored', new Date()))
+}
+
+function question({ database, contents, sessions, kept, backupOf, backupAt }: ReplacedDatabase): string {
+  const other = backupOf === database ? '' : ` of the database ${backupOf}`
+  const who = sessions === 0 ? 'nobody is connected to it' : `its ${sessions} sessions will be ended`
+  return `Replace ${database} (it holds ${contents.join(', ')}; ${who}) by the backup${other} of ${backupAt}? The present one is kept as ${kept}.`
+}
+
+function jsonOf(result: RestoreResult, to: ServerAddress, options: Options) {
+  const { kept } = result
+  if (kept === null) return result
+  return {
+    ...result,
+    swap_back: commandOn(to, ['swap', kept], options.to),
+    discard: commandOn(to, ['discard', kept], options.to),
   }
-  const bytes = Buffer.byteLength(to)
-  if (bytes === 0 || bytes > 63) {
-    throw new UsageError(`--to names a database of ${bytes} bytes; a name has 1 to 63`, { details: { to } })
-  }
-  return { ...withDatabaseName(await targetAddress(invocation), to), source: '--to' }
+}
+
+function textOf(result: RestoreResult, to: ServerAddress, { style, options }: Invocation<Options>): string {
+  const { id, database, kept, tables, rows, duration_ms } = result
+  return [
+    `${style.good('restored')} ${id} into ${style.strong(database)} in ${formatDuration(duration_ms)}`,
+    `  tables: ${formatCount(tables)}, rows: ${formatCount(rows)}, counted and compared with the backup`,
+    ...(kept === null
+      ? []
+      : [
+          `  what was there before is kept as ${style.strong(kept)}`,
+          style.faint(`back to it: ${commandOn(to, ['swap', kept], options.to)}`),
+          style.faint(`drop it:    ${commandOn(to, ['discard', kept], options.to)}`),
+        ]),
+  ].join('\n')
 }
