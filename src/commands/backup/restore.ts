@@ -1,7 +1,12 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import {
+  type ReplacedDatabase,
+  type RestoreOptions,
+  type RestoreResult,
+  restoreBackup,
+} from '../../backup/restore-backup.js'
 import { datedName } from '../../backup/swap-databases.js'
-import { type ReplacedDatabase, type RestoreOptions, type RestoreResult, restoreBackup } from '../../backup/restore-backup.js'
 import { type ServerAddress, withDatabaseName } from '../../database/address.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, targetAddress } from '../invocation.js'

@@ -1,5 +1,5 @@
-import { UsageError } from '../../errors.js'
 import { parseDatabaseUrl, type ServerAddress, withDatabaseName } from '../../database/address.js'
+import { UsageError } from '../../errors.js'
 import { shellWord } from '../../shell-word.js'
 import { type Invocation, targetAddress } from '../invocation.js'
 
