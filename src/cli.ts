@@ -21,7 +21,7 @@ const registry: readonly Entry[] = [
     (await import('./commands/backup/index.js')).backupCommand(),
   ),
   entry('seed', 'fill the database with believable agent traces', async () =>
-    (await import('./commands/seed.js')).seedCommand(),
+    (await import('./commands/seed/index.js')).seedCommand(),
   ),
   entry('validate', 'check schema, integrity, distributions and preservation', async () =>
     (await import('./commands/validate.js')).validateCommand(),

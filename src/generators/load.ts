@@ -3,7 +3,7 @@ import type { RunContext } from '../context.js'
 import { type Session, throwIfAborted } from '../database/connect.js'
 import { copyIn } from '../database/copy-in.js'
 import { quoteIdentifier, quoteQualified } from '../database/quote.js'
-import { CopyBuffer } from './copy-text.js'
+import { CopyBuffer, copyHeader, copyTrailer } from './copy-binary.js'
 import type { FactTable, Stretch } from './pack.js'
 import { type Partitioning, type Piece, planPieces, readPartitioning } from './partitions.js'
 
@@ -143,10 +143,10 @@ async function copyPiece(
   tally: { generated: number; copied: number },
   context: RunContext,
 ): Promise<void> {
-  const columns = fact.columns.map(quoteIdentifier).join(', ')
+  const columns = fact.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
   // A table that this transaction made may be frozen at once; vacuum need not come back for it.
-  const freeze = piece.way === 'detached' ? ' with (freeze)' : ''
-  const statement = `copy ${quoteQualified(schema, target)} (${columns}) from stdin${freeze}`
+  const freeze = piece.way === 'detached' ? ', freeze' : ''
+  const statement = `copy ${quoteQualified(schema, target)} (${columns}) from stdin with (format binary${freeze})`
   const source = Readable.from(chunks(fact, piece.stretch, tally, context), { objectMode: false })
   tally.copied += await copyIn(session, statement, source)
 }
@@ -158,6 +158,7 @@ function* chunks(
   { progress, signal }: RunContext,
 ): Iterable<Buffer> {
   const buffer = new CopyBuffer()
+  yield copyHeader
   for (const rows of fact.encode(stretch, buffer)) {
     throwIfAborted(signal)
     tally.generated += rows
@@ -165,6 +166,7 @@ function* chunks(
     buffer.clear()
     progress.advance(tally.generated, fact.rows, 'rows')
   }
+  yield copyTrailer
 }
 
 /** The form of `traces_ensure_partitions`, with the range as a check so that attaching need not scan. */

@@ -1,4 +1,4 @@
-import type { CopyBuffer } from './copy-text.js'
+import type { CopyBuffer } from './copy-binary.js'
 
 /** A half-open stretch of time in milliseconds since 1970: from <= t < to. */
 export interface Stretch {
@@ -42,12 +42,24 @@ export interface Incident {
   readonly summary: string
 }
 
+/** A column that is generated, with the name of its type in the words of pg_type: `int4`, `varchar[]`. */
+export interface Column {
+  readonly name: string
+  readonly type: string
+}
+
+/** Columns in the order in which they are named. */
+export function columns(types: Readonly<Record<string, string>>): readonly Column[] {
+  return Object.entries(types).map(([name, type]) => ({ name, type }))
+}
+
 /** A table of few rows that facts refer to; rows that exist already are left as they are. */
 export interface ReferenceTable {
   readonly table: string
-  readonly columns: readonly string[]
+  readonly columns: readonly Column[]
   /** Columns of a unique key; a row whose key exists is not inserted. */
   readonly key: readonly string[]
+  /** Values in their written form. */
   readonly rows: readonly (readonly (string | null)[])[]
 }
 
@@ -55,7 +67,7 @@ export interface ReferenceTable {
 export interface FactTable {
   readonly table: string
   readonly timeColumn: string
-  readonly columns: readonly string[]
+  readonly columns: readonly Column[]
   /** The number of rows when it is known without generating them. */
   readonly rows?: number
   /** Where hours whose rows changed are noted for whoever keeps sums of them, when nothing else notes them. */

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { Session } from '../database/connect.js'
 import { copyIn } from '../database/copy-in.js'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../database/quote.js'
-import { copyRows } from './copy-text.js'
+import { copyRows } from './copy-rows.js'
 import type { ReferenceIds, ReferenceTable } from './pack.js'
 
 const staging = 'obs_reference_rows'
@@ -21,7 +21,7 @@ export async function insertReferences(
   replacedRuns: readonly string[],
 ): Promise<number> {
   const table = quoteQualified(schema, reference.table)
-  const columns = reference.columns.map(quoteIdentifier).join(', ')
+  const columns = reference.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
   await session.unsafe(`create temporary table ${staging} (like ${table} including defaults) on commit drop`)
   await copyIn(session, `copy ${staging} (${columns}) from stdin`, Readable.from([copyRows(reference.rows)]))
   const [row] = await session.unsafe<{ inserted: number }[]>(`
@@ -60,6 +60,7 @@ export async function readIds(
 function onConflict(reference: ReferenceTable, replacedRuns: readonly string[]): string {
   if (replacedRuns.length === 0) return 'do nothing'
   const changes = reference.columns
+    .map(({ name }) => name)
     .filter((column) => !reference.key.includes(column) && column !== 'id')
     .map((column) => `${quoteIdentifier(column)} = excluded.${quoteIdentifier(column)}`)
   const runs = replacedRuns.map(quoteLiteral).join(', ')

@@ -1,5 +1,5 @@
-import { arrayLiteral, type CopyBuffer, copyValue } from '../copy-text.js'
-import type { FactTable, ReferenceIds, Stretch } from '../pack.js'
+import { type CopyBuffer, encodeFields } from '../copy-binary.js'
+import { columns, type FactTable, type ReferenceIds, type Stretch } from '../pack.js'
 import { murmur3, streamKey } from '../random.js'
 import type { Agent } from './agents.js'
 import { dayMs, epochDay } from './calendar.js'
@@ -16,17 +16,20 @@ import type { Volume } from './volume.js'
 const regions = ['eu-central', 'eu-west', 'us-east', 'ap-southeast']
 
 /** The columns in the order they are written: values that depend on the same thing stand together. */
-const traceColumns = [
-  ...['workspace_id', 'agent_id', 'department_id', 'trace_id', 'timestamp', 'latency_ms'],
-  ...['environment_id', 'tags', 'version', 'intent_category', 'metadata', 'model', 'model_provider', 'input'],
-  ...['status', 'error', 'output', 'tokens_input', 'tokens_output', 'tokens_total', 'cost_usd'],
-  ...['user_id', 'user_segment'],
-]
+const traceColumns = columns({
+  ...{ workspace_id: 'uuid', agent_id: 'varchar', department_id: 'uuid', trace_id: 'varchar' },
+  ...{ timestamp: 'timestamptz', latency_ms: 'int4', environment_id: 'uuid', tags: 'varchar[]' },
+  ...{ version: 'varchar', intent_category: 'varchar', metadata: 'jsonb', model: 'varchar' },
+  ...{ model_provider: 'varchar', input: 'text', status: 'varchar', error: 'text', output: 'text' },
+  ...{ tokens_input: 'int4', tokens_output: 'int4', tokens_total: 'int4', cost_usd: 'numeric' },
+  ...{ user_id: 'varchar', user_segment: 'varchar' },
+})
 
-const evaluationColumns = [
-  ...['workspace_id', 'agent_id', 'evaluator', 'metric', 'metadata', 'id', 'trace_id', 'trace_timestamp'],
-  ...['score', 'is_passing', 'comment', 'created_at', 'updated_at'],
-]
+const evaluationColumns = columns({
+  ...{ workspace_id: 'uuid', agent_id: 'varchar', evaluator: 'varchar', metric: 'varchar', metadata: 'jsonb' },
+  ...{ id: 'uuid', trace_id: 'varchar', trace_timestamp: 'timestamptz', score: 'numeric', is_passing: 'bool' },
+  ...{ comment: 'text', created_at: 'timestamptz', updated_at: 'timestamptz' },
+})
 
 /** What the encoders of a run share. */
 export interface EncodingSource extends TraceSource {
@@ -106,18 +109,15 @@ function* evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyB
   yield rows
 }
 
-/** A function that writes one trace as one line of COPY text. */
+/** A function that writes one trace as one row. */
 function traceWriter(source: EncodingSource, target: CopyBuffer): (trace: Trace) => void {
   const { texts, lastSeen } = source
   const chunks = traceChunks(source)
-  const writeTime = timestampWriter(target)
   return (trace) => {
     const provider = priceTable.models[trace.model]?.provider ?? ''
-    target.bytes(at(chunks.agent, trace.agent))
-    for (const word of trace.id) target.hex(word)
-    target.tab()
-    writeTime(trace.midnight, trace.micros)
-    target.tab().integer(trace.latencyMs).tab()
+    target.row(traceColumns.length).bytes(at(chunks.agent, trace.agent))
+    writeTraceId(target, trace)
+    target.timestamptz(trace.midnight * 1000 + trace.micros).int4(trace.latencyMs)
     target.bytes(at(chunks.environment, trace.agent * environmentCodes.length + trace.environment))
     target.bytes(at(chunks.version, trace.version))
     target.bytes(at(chunks.intent, trace.intent * regions.length + trace.region))
@@ -129,12 +129,8 @@ function traceWriter(source: EncodingSource, target: CopyBuffer): (trace: Trace)
     } else {
       target.bytes(chunks.failure(trace, provider))
     }
-    target.integer(trace.tokensInput).tab().integer(trace.tokensOutput).tab()
-    target
-      .integer(trace.tokensInput + trace.tokensOutput)
-      .tab()
-      .decimal(trace.costMicros, 6)
-      .tab()
+    target.int4(trace.tokensInput).int4(trace.tokensOutput)
+    target.int4(trace.tokensInput + trace.tokensOutput).numeric(trace.costMicros, 6)
     target.bytes(at(chunks.user, trace.user))
     lastSeen[trace.user] = Math.max(lastSeen[trace.user] ?? 0, trace.midnight + trace.micros / 1000)
   }
@@ -151,38 +147,48 @@ interface TraceChunks {
   failure(trace: Trace, provider: string): Buffer
 }
 
-/** Everything that many rows share, encoded once, with the tabs that go around it. */
+/** Everything that many rows share, encoded once. */
 function traceChunks(source: EncodingSource): TraceChunks {
   const { workspace, ids, population, runId, profile } = source
   const { agents, users } = population
   const departmentOf = ({ department }: Agent) => departments[department]
-  const metadata = (temperature: number, region: string) =>
-    JSON.stringify({ obs_run: runId, region, temperature, prices: priceTable.asOf })
+  const metadata = (temperature: number, region: string) => ({
+    ...{ obs_run: runId, region, temperature, prices: priceTable.asOf },
+  })
   const failures = new Map<string, Buffer>()
   for (const { provider } of priceTable.models) {
     for (const [i, kind] of failureKinds.entries()) {
-      failures.set(`1${i}${provider}`, fields('error', kind.text(provider), null))
+      failures.set(`1${i}${provider}`, texts('error', kind.text(provider), null))
     }
-    failures.set(`2${provider}`, fields('timeout', timeoutText(provider, profile.latency.capMs), null))
+    failures.set(`2${provider}`, texts('timeout', timeoutText(provider, profile.latency.capMs), null))
   }
   return {
-    agent: agents.map((agent) => fields(workspace, agent.agentId, ids('departments', departmentOf(agent)?.code ?? ''))),
+    agent: agents.map((agent) =>
+      encodeFields((to) =>
+        to
+          .uuidText(workspace)
+          .text(agent.agentId)
+          .uuidText(ids('departments', departmentOf(agent)?.code ?? '')),
+      ),
+    ),
     environment: agents.flatMap((agent) =>
       environmentCodes.map((code) => {
         const department = departmentOf(agent)
         const tags = [department?.code ?? '', department?.types[agent.type]?.name ?? '', code]
-        return fields(ids('environments', code), arrayLiteral(tags))
+        return encodeFields((to) => to.uuidText(ids('environments', code)).textArray(tags, 'varchar'))
       }),
     ),
-    version: versions.map((version) => fields(version)),
+    version: versions.map((version) => texts(version)),
     intent: intents.flatMap((intent, i) =>
-      regions.map((region) => fields(intent, metadata(traitsByIntent[i]?.temperature ?? 0, region))),
+      regions.map((region) =>
+        encodeFields((to) => to.text(intent).jsonb(metadata(traitsByIntent[i]?.temperature ?? 0, region))),
+      ),
     ),
-    model: priceTable.models.map(({ name, provider }) => fields(name, provider)),
-    user: users.map(({ userId, segment }) => line(userId, segment)),
-    success: fields('success', null),
+    model: priceTable.models.map(({ name, provider }) => texts(name, provider)),
+    user: users.map(({ userId, segment }) => texts(userId, segment)),
+    success: texts('success', null),
     failure: ({ status, failure }, provider) =>
-      failures.get(status === 2 ? `2${provider}` : `1${failure}${provider}`) ?? Buffer.alloc(0),
+      failures.get(status === 2 ? `2${provider}` : `1${failure}${provider}`) ?? nothing,
   }
 }
 
@@ -197,31 +203,31 @@ const comments = {
   good: 'Complete and correct.',
 }
 
-/** A function that writes the evaluation of one trace as one line of COPY text. */
+/** A function that writes the evaluation of one trace as one row. */
 function evaluationWriter(source: EncodingSource, target: CopyBuffer): (trace: Trace) => void {
   const { workspace, population, runId } = source
-  const metadata = JSON.stringify({ obs_run: runId })
-  const heads = population.agents.map(({ agentId }) => fields(workspace, agentId, evaluator, 'quality', metadata))
-  const verdicts = Object.fromEntries(
-    Object.entries(comments).map(([key, comment]) => [key, [fields('f', comment), fields('t', comment)]]),
+  const heads = population.agents.map(({ agentId }) =>
+    encodeFields((to) =>
+      to.uuidText(workspace).text(agentId).text(evaluator).text('quality').jsonb({ obs_run: runId }),
+    ),
   )
-  const writeTime = timestampWriter(target)
+  const verdicts = Object.fromEntries(
+    Object.entries(comments).map(([key, comment]) => [
+      key,
+      [false, true].map((isPassing) => encodeFields((to) => to.bool(isPassing).text(comment))),
+    ]),
+  )
   const writeId = uuidWriter(runId, target)
   return (trace) => {
-    const micros = trace.micros + trace.judgedAfterMs * 1000
-    target.bytes(at(heads, trace.agent))
+    const micros = trace.midnight * 1000 + trace.micros
+    const judged = micros + trace.judgedAfterMs * 1000
+    target.row(evaluationColumns.length).bytes(at(heads, trace.agent))
     writeId(trace)
-    target.tab()
-    for (const word of trace.id) target.hex(word)
-    target.tab()
-    writeTime(trace.midnight, trace.micros)
-    target.tab().decimal(trace.scoreHundredths, 2).tab()
+    writeTraceId(target, trace)
+    target.timestamptz(micros).numeric(trace.scoreHundredths, 2)
     const isPassing = trace.scoreHundredths >= passingScore * 100
-    target.bytes(verdicts[verdictOf(trace)]?.[isPassing ? 1 : 0] ?? Buffer.alloc(0))
-    writeTime(trace.midnight, micros)
-    target.tab()
-    writeTime(trace.midnight, micros)
-    target.newline()
+    target.bytes(verdicts[verdictOf(trace)]?.[isPassing ? 1 : 0] ?? nothing)
+    target.timestamptz(judged).timestamptz(judged)
   }
 }
 
@@ -243,58 +249,25 @@ function uuidWriter(runId: string, target: CopyBuffer): (trace: Trace) => void {
     const word = (i: number) => murmur3(words[i] ?? 0, id[2] ?? 0, id[3] ?? 0, i)
     const second = ((word(1) & 0xffff_0fff) | 0x8000) >>> 0
     const third = ((word(2) & 0x3fff_ffff) | 0x8000_0000) >>> 0
-    target.hex(word(0)).character('-')
-    target.hexHalves(second).character('-')
-    target.hexHalves(third).hex(word(3))
-  }
-}
-
-const dayMicros = dayMs * 1000
-
-/** Writes timestamps to the microsecond; the date is formatted when it changes. */
-function timestampWriter(target: CopyBuffer): (midnight: number, micros: number) => void {
-  let written = Number.NaN
-  let date = Buffer.alloc(0)
-  return (midnight, micros) => {
-    const overflow = Math.floor(micros / dayMicros)
-    const day = midnight + overflow * dayMs
-    if (day !== written) {
-      written = day
-      date = Buffer.from(`${new Date(day).toISOString().slice(0, 10)} `)
-    }
-    const rest = micros - overflow * dayMicros
-    const seconds = Math.floor(rest / 1_000_000)
-    const minutes = Math.floor(seconds / 60)
-    target.bytes(date)
-    target
-      .digits(Math.floor(minutes / 60), 2)
-      .character(':')
-      .digits(minutes % 60, 2)
-      .character(':')
-    target
-      .digits(seconds % 60, 2)
-      .character('.')
-      .digits(rest - seconds * 1_000_000, 6)
-      .character('+')
-      .digits(0, 2)
+    target.uuid(word(0), second, third, word(3))
   }
 }
 
 function writeText(target: CopyBuffer, text: TextAround | undefined, reference: number): void {
-  if (!text) return
-  target.bytes(text.before).integer(reference).bytes(text.after).tab()
+  if (text) target.open().bytes(text.before).digits(reference).bytes(text.after).close()
 }
 
-/** Values with a tab behind each. */
-function fields(...values: readonly (string | null)[]): Buffer {
-  return Buffer.concat(values.flatMap((value) => [copyValue(value), Buffer.from('\t')]))
+function writeTraceId(target: CopyBuffer, { id }: Trace): void {
+  target.open()
+  for (let i = 0; i < 4; i++) target.hex(id[i] ?? 0)
+  target.close()
 }
 
-/** Values with tabs between them and a newline behind. */
-function line(...values: readonly (string | null)[]): Buffer {
-  const row = fields(...values)
-  row[row.length - 1] = 0x0a
-  return row
+/** Texts as fields, one behind the other. */
+function texts(...values: readonly (string | null)[]): Buffer {
+  return encodeFields((to) => {
+    for (const value of values) value === null ? to.null() : to.text(value)
+  })
 }
 
 function at(chunks: readonly Buffer[], index: number): Buffer {

@@ -1,9 +1,8 @@
 import type { Faker } from '@faker-js/faker'
-import { copyValue } from '../copy-text.js'
 import { Random, streamKey } from '../random.js'
 import { departments, type Intent, intents } from './departments.js'
 
-/** A text with a place for a number, encoded for COPY. */
+/** A text with a place for a number, in UTF-8. */
 export interface TextAround {
   readonly before: Buffer
   readonly after: Buffer
@@ -64,7 +63,7 @@ function fill(template: string, topics: readonly string[], faker: Faker, random:
 
 function encode(text: string): TextAround {
   const [before = '', after = ''] = text.split('{n}')
-  return { before: copyValue(before), after: copyValue(after) }
+  return { before: Buffer.from(before), after: Buffer.from(after) }
 }
 
 /** Every template has exactly one `{n}`. */

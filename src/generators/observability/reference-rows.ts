@@ -1,4 +1,4 @@
-import type { ReferenceIds, ReferenceTable, RunSettings, Stretch } from '../pack.js'
+import { columns, type ReferenceIds, type ReferenceTable, type RunSettings, type Stretch } from '../pack.js'
 import { Random, streamKey } from '../random.js'
 import { dayMs } from './calendar.js'
 import { departments } from './departments.js'
@@ -18,13 +18,19 @@ export interface People {
   readonly home: Stretch
 }
 
-const stamps = ['metadata', 'created_at', 'updated_at']
+const stamps = { metadata: 'jsonb', created_at: 'timestamptz', updated_at: 'timestamptz' }
 
 export function workspaceRows(run: RunSettings, home: Stretch): ReferenceTable {
   const row = [run.workspace, run.workspace, `ws-${run.workspace}`, 'Demo workspace']
   return {
     table: 'workspaces',
-    columns: ['id', 'workspace_id', 'workspace_code', 'workspace_name', ...stamps],
+    columns: columns({
+      id: 'uuid',
+      workspace_id: 'uuid',
+      workspace_code: 'varchar',
+      workspace_name: 'varchar',
+      ...stamps,
+    }),
     key: ['id'],
     rows: [[...row, ...stamped(run, home)]],
   }
@@ -33,10 +39,10 @@ export function workspaceRows(run: RunSettings, home: Stretch): ReferenceTable {
 export function departmentRows(run: RunSettings, home: Stretch): ReferenceTable {
   return {
     table: 'departments',
-    columns: [
-      ...['id', 'workspace_id', 'department_code', 'department_name', 'description'],
-      ...['monthly_budget_usd', 'cost_center_code', ...stamps],
-    ],
+    columns: columns({
+      ...{ id: 'uuid', workspace_id: 'uuid', department_code: 'varchar', department_name: 'varchar' },
+      ...{ description: 'text', monthly_budget_usd: 'numeric', cost_center_code: 'varchar', ...stamps },
+    }),
     key: ['workspace_id', 'department_code'],
     rows: departments.map(({ code, name, description, monthlyBudgetUsd, costCenter }) => [
       ...[departmentId(run.workspace, code), run.workspace, code, name, description],
@@ -48,10 +54,10 @@ export function departmentRows(run: RunSettings, home: Stretch): ReferenceTable 
 export function environmentRows(run: RunSettings, home: Stretch): ReferenceTable {
   return {
     table: 'environments',
-    columns: [
-      ...['id', 'workspace_id', 'environment_code', 'environment_name', 'description'],
-      ...['is_production', 'requires_approval', ...stamps],
-    ],
+    columns: columns({
+      ...{ id: 'uuid', workspace_id: 'uuid', environment_code: 'varchar', environment_name: 'varchar' },
+      ...{ description: 'text', is_production: 'bool', requires_approval: 'bool', ...stamps },
+    }),
     key: ['workspace_id', 'environment_code'],
     rows: environments.map(({ code, name, description, isProduction, requiresApproval }) => [
       ...[environmentId(run.workspace, code), run.workspace, code, name, description],
@@ -66,10 +72,12 @@ export function agentRows({ run, population, profile, home }: People, ids: Refer
   const key = streamKey('agent records', population.seed)
   return {
     table: 'agents',
-    columns: [
-      ...['id', 'workspace_id', 'agent_id', 'agent_name', 'agent_type', 'department_id', 'environment_id', 'version'],
-      ...['status', 'owner_team', 'last_deployed_at', 'deprecation_date', 'replacement_agent_id', ...stamps],
-    ],
+    columns: columns({
+      ...{ id: 'uuid', workspace_id: 'uuid', agent_id: 'varchar', agent_name: 'varchar', agent_type: 'varchar' },
+      ...{ department_id: 'uuid', environment_id: 'uuid', version: 'varchar', status: 'varchar' },
+      ...{ owner_team: 'varchar', last_deployed_at: 'timestamptz', deprecation_date: 'date' },
+      ...{ replacement_agent_id: 'varchar', ...stamps },
+    }),
     key: ['workspace_id', 'agent_id'],
     rows: population.agents.map((agent) => {
       const department = departments[agent.department]
@@ -103,10 +111,11 @@ export async function userRows(
   )
   return {
     table: 'users',
-    columns: [
-      ...['id', 'workspace_id', 'user_id', 'display_name', 'email', 'user_segment', 'department_id'],
-      ...['signed_up_at', 'last_seen_at', ...stamps],
-    ],
+    columns: columns({
+      ...{ id: 'uuid', workspace_id: 'uuid', user_id: 'varchar', display_name: 'varchar', email: 'varchar' },
+      ...{ user_segment: 'varchar', department_id: 'uuid', signed_up_at: 'timestamptz' },
+      ...{ last_seen_at: 'timestamptz', ...stamps },
+    }),
     key: ['workspace_id', 'user_id'],
     rows: population.users.map((user) => {
       const [first, last] = names[user.index] ?? ['', '']

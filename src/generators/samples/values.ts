@@ -1,4 +1,4 @@
-import { arrayLiteral } from '../copy-text.js'
+import { arrayLiteral } from '../copy-rows.js'
 import type { Random } from '../random.js'
 import { builtIn, edges } from './built-in-types.js'
 import { joinRules, noRules, type Rules, type SampleType } from './model.js'

@@ -1,4 +1,6 @@
-import { CopyBuffer } from '../../../src/generators/copy-text.js'
+import { CopyBuffer } from '../../../src/generators/copy-binary.js'
+import { rowsOf as binaryRows, fieldText } from '../../../src/generators/copy-fields.js'
+import { uuidV5 } from '../../../src/generators/observability/ids.js'
 import { observability } from '../../../src/generators/observability/pack.js'
 import type { FactTable, ReferenceTable, RunSettings, SeedPlan, Stretch } from '../../../src/generators/pack.js'
 import { monthsOf } from '../../../src/generators/partitions.js'
@@ -12,38 +14,46 @@ export function planOf(changes: Partial<RunSettings> = {}): SeedPlan {
   return observability.plan({ runId: `run-${settings.seed}`, ...settings })
 }
 
+/** The id that a reference row is taken to have. */
+export function idOf(table: string, code: string): string {
+  return uuidV5(workspace, `${table}/${code}`)
+}
+
 export type Row = Readonly<Record<string, string | null>>
 
 /** The rows of both fact tables as text, by column, without a database. */
 export async function generate(plan: SeedPlan, stretches: readonly Stretch[] = monthsOf(plan.window)) {
   await plan.references()
-  const [traces, evaluations] = await plan.facts((table, code) => `${table}/${code}`)
+  const [traces, evaluations] = await plan.facts(idOf)
   return { traces: rowsOf(traces, plan, stretches), evaluations: rowsOf(evaluations, plan, stretches) }
 }
 
 /** The rows of a closing or opening reference table. */
 export function referenceRows(tables: readonly ReferenceTable[], name: string): Row[] {
   const table = tables.find((candidate) => candidate.table === name)
-  return (table?.rows ?? []).map((row) => record(table?.columns ?? [], row))
+  return (table?.rows ?? []).map((row) => record(table?.columns.map(({ name }) => name) ?? [], row))
 }
 
 function rowsOf(fact: FactTable | undefined, { window }: SeedPlan, stretches: readonly Stretch[]): Row[] {
   const buffer = new CopyBuffer()
-  const text: string[] = []
+  const columns = fact?.columns ?? []
+  const rows: Row[] = []
   for (const { from, to } of stretches) {
     const stretch = { from: Math.max(from, window.from), to: Math.min(to, window.to) }
     for (const _ of fact?.encode(stretch, buffer) ?? []) {
-      text.push(buffer.content.toString())
+      for (const row of binaryRows(buffer.content)) {
+        const values = row.map((field, i) => (field === null ? null : fieldText(columns[i]?.type ?? '', field)))
+        rows.push(
+          record(
+            columns.map(({ name }) => name),
+            values,
+          ),
+        )
+      }
       buffer.clear()
     }
   }
-  const lines = text.join('').split('\n').slice(0, -1)
-  return lines.map((line) =>
-    record(
-      fact?.columns ?? [],
-      line.split('\t').map((value) => (value === '\\N' ? null : value)),
-    ),
-  )
+  return rows
 }
 
 function record(columns: readonly string[], values: readonly (string | null)[]): Row {

@@ -1,12 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander'
-import { UsageError } from '../errors.js'
-import type { SeedPack } from '../generators/pack.js'
-import { type SeedMode, type SeedResult, seed } from '../generators/seed.js'
-import { formatCount, formatDuration } from '../terminal/format.js'
-import type { Style } from '../terminal/style.js'
-import { renderTable } from '../terminal/table.js'
-import { startOfDay, wholeDays } from './days.js'
-import { action, type Invocation, withTarget } from './invocation.js'
+import { Command } from 'commander'
+import { UsageError } from '../../errors.js'
+import type { SeedPack } from '../../generators/pack.js'
+import { type SeedMode, seed } from '../../generators/seed.js'
+import { startOfDay, wholeDays } from '../days.js'
+import { action, type Invocation, withTarget } from '../invocation.js'
+import { parseAsOf, parseScale, parseSeed, parseUuid } from './flags.js'
+import { renderSeed } from './render.js'
 
 interface SeedFlags {
   readonly days: number
@@ -70,12 +69,12 @@ async function run(invocation: Invocation<SeedFlags>): Promise<void> {
       ),
     { purpose: 'seed', connections: 2 },
   )
-  invocation.answer({ json: result, text: render(result, invocation.style) })
+  invocation.answer({ json: result, text: renderSeed(result, invocation.style) })
 }
 
 /** The generators of the shipped packs; a pack of somebody's own has none. */
 const generatorsByPack: Readonly<Record<string, () => Promise<SeedPack>>> = {
-  observability: async () => (await import('../generators/observability/pack.js')).observability,
+  observability: async () => (await import('../../generators/observability/pack.js')).observability,
 }
 
 async function generatorsOf(pack: string): Promise<SeedPack> {
@@ -96,61 +95,4 @@ function modeOf({ append, replace }: SeedFlags): SeedMode {
   }
   if (append) return 'append'
   return replace ? 'replace' : 'first'
-}
-
-function render(result: SeedResult, style: Style): string {
-  const rows = Object.entries(result.tables).map(([table, { rows, inserted }]) => [
-    table,
-    formatCount(rows),
-    inserted === rows ? '' : `${formatCount(rows - inserted)} of them were there`,
-  ])
-  const gone = Object.entries(result.replaced).map(([table, count]) => `${formatCount(count)} ${table}`)
-  const days = `${result.window.from.slice(0, 16).replace('T', ' ')} to ${result.window.to.slice(0, 16).replace('T', ' ')} UTC`
-  return [
-    `${style.strong(`Run ${result.run_id}`)}: ${days}, profile ${result.profile}, seed ${result.seed}`,
-    `Workspace ${result.workspace_id}`,
-    ...(gone.length > 0 ? [`In the place of ${gone.join(', ')}`] : []),
-    '',
-    renderTable([{ title: 'table' }, { title: 'rows', align: 'right' }, { title: '' }], rows),
-    '',
-    `${formatCount(result.rows_total)} new rows in ${formatDuration(result.duration_ms)} (${formatCount(result.rows_per_second)} rows/s)`,
-    '',
-    style.strong('What happened in these days:'),
-    ...result.incidents.map(({ summary }) => `  ${summary}`),
-  ].join('\n')
-}
-
-function parseSeed(text: string): number {
-  const number = Number(text)
-  if (/^\d+$/.test(text.trim()) && Number.isSafeInteger(number)) return number
-  throw new InvalidArgumentError(`--seed is a whole number from 0 to ${Number.MAX_SAFE_INTEGER}.`)
-}
-
-function parseScale(text: string): number {
-  const factor = Number(text)
-  if (text.trim() !== '' && factor > 0 && factor <= 1000) return factor
-  throw new InvalidArgumentError('--scale is a number above 0 and up to 1000.')
-}
-
-function parseUuid(text: string): string {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase()
-  throw new InvalidArgumentError('--workspace is a UUID, for example 8f14e45f-ceea-4e7a-9b1c-0242ac120001.')
-}
-
-/** An ISO date or time; without an offset it is UTC, whatever the machine's time zone. */
-function parseAsOf(text: string): Date {
-  const [, date, time, offset] =
-    /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/i.exec(text.trim()) ?? []
-  const asOf = new Date(`${date}T${time ?? '00:00'}${offset ?? 'Z'}`)
-  if (date === undefined || !isRealDate(date) || Number.isNaN(asOf.getTime())) {
-    throw new InvalidArgumentError('--as-of is an ISO date or time, for example 2026-11-22 or 2026-11-22T09:30:00Z.')
-  }
-  if (asOf.getTime() > Date.now()) throw new InvalidArgumentError('--as-of lies in the future; the history ends there.')
-  return asOf
-}
-
-/** JavaScript takes 30 February for 1 March. */
-function isRealDate(date: string): boolean {
-  const parsed = new Date(`${date}T00:00:00Z`)
-  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(date)
 }
