@@ -13,7 +13,7 @@ describe('a generated history', () => {
     plan = planOf({ scale: 0.05 })
     ;({ traces, evaluations } = await generate(plan))
     closing = await plan.closing()
-  })
+  }, 60_000)
 
   it('has as many traces as the plan said', async () => {
     const [fact] = await plan.facts(() => 'id')
