@@ -1,4 +1,4 @@
-import type { CopyBuffer } from '../copy-text.js'
+import type { CopyBuffer } from '../copy-binary.js'
 import type { Stretch } from '../pack.js'
 import type { Expected } from './expected.js'
 
