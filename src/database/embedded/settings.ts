@@ -16,7 +16,6 @@ const fixed: Readonly<Record<string, string>> = {
   max_wal_senders: '0',
   max_wal_size: '2GB',
   checkpoint_timeout: '15min',
-  wal_compression: 'on',
   jit: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
