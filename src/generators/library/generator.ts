@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Random } from '../random.js'
-import type { SampleType } from '../samples/model.js'
+import type { Rules, SampleType } from '../samples/model.js'
 import type { Expected } from './expected.js'
 
 /** What a generator makes of a row before it is encoded; a time is a number of microseconds since 1970. */
@@ -40,10 +40,29 @@ export interface Generator<Options = unknown> {
   /** The types of columns that it can fill. */
   readonly fills: readonly Family[]
   /** The other columns that the value is made from: `column`, or `reference.column` for a column of the row referred to. */
-  reads?(options: Options, site: SiteNames): readonly string[]
-  /** The tables that rows have to be known of first. */
-  refersTo?(options: Options, site: SiteNames): readonly string[]
+  reads?(options: Options): readonly string[]
+  /** The tables whose rows it refers to. */
+  refersTo?(options: Options): readonly string[]
+  /** Columns of those tables that it takes values from. */
+  takes?(options: Options): readonly string[]
+  /** Generators that stand in its options, by name. */
+  inner?(options: Options): Readonly<Record<string, unknown>>
+  /** Values that take time or a server to come by, made once, before the first row. */
+  prepare?(options: Options, site: PreparationSite): Promise<readonly Value[]>
   build(options: Options, site: Site): Built
+}
+
+/** What a generator may lean on before there are rows. */
+export interface PreparationSite extends SiteNames {
+  readonly type: SampleType
+  readonly rules: Rules
+  readonly seedText: string
+  /** The end of the run's window, for libraries that make times before "now". */
+  readonly asOf: Date
+  /** Those of the texts that the column takes, by its type and by the conditions on it alone. */
+  accepted(texts: readonly string[]): Promise<readonly string[]>
+  /** @throws SpecProblem naming the option. */
+  refuse(message: string): never
 }
 
 export interface SiteNames {
@@ -54,6 +73,11 @@ export interface SiteNames {
 /** Where a generator is put to work. */
 export interface Site extends SiteNames {
   readonly type: SampleType
+  /** The type as SQL writes it. */
+  readonly typeName: string
+  readonly family: Family
+  /** Where a sequence of the table begins when nobody said so. */
+  readonly sequenceStart: number
   /** Rows are numbered from `first`; a run that is appended goes on counting. */
   readonly first: number
   readonly rows: number
@@ -63,18 +87,22 @@ export interface Site extends SiteNames {
   at(row: number, purpose?: number): Random
   /** A text that tells this column's numbers from those of every other, for what is seeded otherwise. */
   readonly seedText: string
-  /** The same site one level deeper, for a generator inside another one. */
-  within(name: string, type?: SampleType): Site
-  /** Builds a generator that stands in the options of another one. */
-  nested(name: string, spec: unknown, type?: SampleType): Built
+  /** Builds a generator that stands in the options of this one. */
+  nested(name: string, type?: SampleType): Built
   /** Reads another column of the same row, or of the row that it refers to. */
   read(path: string): (row: number) => Value
   /** The rows of a table that can be referred to. */
   rowsOf(table: string): ReferredRows
+  /** Which rows another column of the table refers to. */
+  refersBy(column: string): Refers | undefined
+  /** No two rows have the same value in another column of the row, or of the one referred to. */
+  isDistinct(path: string): boolean
+  /** The column may not be null. */
+  readonly isRequired: boolean
   /** The row that this row belongs to, where rows are counted per row of another table. */
   readonly parent: ParentRows | undefined
-  /** Values prepared beforehand under a name, see `Preparation`. */
-  prepared(name: string): readonly Value[]
+  /** What `prepare` made. */
+  readonly prepared: readonly Value[]
   /** @throws SpecProblem naming the option. */
   refuse(message: string): never
 }
@@ -85,6 +113,12 @@ export interface ReferredRows {
   readonly count: number
   /** The value of a column by the number of the row. */
   column(name: string): (index: number) => Value
+}
+
+export interface Refers {
+  readonly rows: ReferredRows
+  /** The number of the row that a row refers to; undefined when it refers to none. */
+  index(row: number): number | undefined
 }
 
 export interface ParentRows {
@@ -100,12 +134,14 @@ export interface ParentRows {
 /** A generator put to work: a function of the row's number and nothing else. */
 export interface Built {
   value(row: number): Value
+  /** For finite values: the number of the value of a row. */
+  pick?(row: number): number
   /** Present when the values can be counted, so that a key can be made of distinct ones. */
   readonly finite?: Finite | undefined
-  /** No two rows have the same value. */
-  readonly distinct?: boolean
+  /** No two rows have the same value; a function where that depends on another column. */
+  readonly distinct?: boolean | (() => boolean)
   /** Which rows of which table the column refers to. */
-  readonly refers?: { readonly rows: ReferredRows; index(row: number): number | undefined } | undefined
+  readonly refers?: Refers | undefined
   /** How the column takes part in a key beside others: as the parent of the row, or as its number within the parent. */
   readonly role?: 'parent' | 'nth' | undefined
   readonly expected?: Expected | undefined
@@ -121,7 +157,9 @@ export interface Finite {
   readonly literal?: boolean
 }
 
-/** Keeps the types of a generator's options together. */
-export function defineGenerator<Options>(generator: Generator<Options>): Generator<Options> {
+/** Keeps the name and the types of a generator's options, which the types of the configuration derive from. */
+export function defineGenerator<const Name extends string, Schema extends z.ZodType>(
+  generator: Omit<Generator<z.output<Schema>>, 'name' | 'options'> & { readonly name: Name; readonly options: Schema },
+) {
   return generator
 }

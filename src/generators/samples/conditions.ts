@@ -6,6 +6,8 @@ type Node = Readonly<Record<string, unknown>>
 export interface ConditionReader {
   /** The rules that a condition sets for single columns; what it says beyond them is not there. */
   columnRules(condition: string): Readonly<Record<string, Rules>>
+  /** Whether the rules say all that the condition says. */
+  isRead(condition: string): boolean
   /** The rules of one partition, for the columns of its parent's key. */
   partitionRules(bound: string, key: readonly string[]): PartitionRules
 }
@@ -16,6 +18,10 @@ export async function conditionReader(): Promise<ConditionReader> {
   const parse = (text: string) => (parseSync(text) as unknown as { stmts: readonly { stmt: Node }[] }).stmts[0]?.stmt
   return {
     columnRules: (condition) => readCondition(at(parse(`select 1 where ${condition}`), 'SelectStmt', 'whereClause')),
+    isRead: (condition) => {
+      const parts = allParts(at(parse(`select 1 where ${condition}`), 'SelectStmt', 'whereClause'))
+      return parts !== undefined && parts.every((part) => Object.keys(simpleRule(part)).length > 0)
+    },
     partitionRules: (bound, key) =>
       readBound(at(parse(`create table t partition of p ${bound}`), 'CreateStmt', 'partbound'), key),
   }
@@ -30,6 +36,15 @@ function readCondition(tree: Node | undefined): Readonly<Record<string, Rules>> 
     }
   }
   return rules
+}
+
+/** The same parts as `conjuncts`; undefined when there is something that is none. */
+function allParts(tree: Node | undefined): readonly Node[] | undefined {
+  const bool = at(tree, 'BoolExpr')
+  if (!bool) return conjuncts(tree)
+  const args = nodes(bool['args'])
+  const parts = bool['boolop'] === 'AND_EXPR' ? args.map(allParts) : [conjuncts(tree)]
+  return parts.some((list) => list === undefined || list.length === 0) ? undefined : parts.flatMap((list) => list ?? [])
 }
 
 function conjuncts(tree: Node | undefined): readonly Node[] {

@@ -4,7 +4,7 @@ export type SampleType =
   | { readonly kind: 'enum'; readonly labels: readonly string[] }
   | { readonly kind: 'domain'; readonly base: SampleType; readonly notNull: boolean; readonly rules: Rules }
   | { readonly kind: 'composite'; readonly fields: readonly SampleType[] }
-  | { readonly kind: 'array'; readonly element: SampleType; readonly delimiter: string }
+  | { readonly kind: 'array'; readonly element: SampleType; readonly elementOid: number; readonly delimiter: string }
   | { readonly kind: 'range'; readonly subtype: SampleType; readonly multi: boolean }
 
 /** A bound of a value, as text. */
@@ -33,7 +33,11 @@ export interface SampleColumn {
   readonly number: number
   readonly name: string
   readonly type: SampleType
+  /** The type as SQL writes it, for example `character varying(10)`. */
+  readonly typeName: string
   readonly notNull: boolean
+  readonly hasDefault: boolean
+  readonly comment: string | undefined
   /** `sequence`: the server counts it, and takes another value as well; `identity`: only when it is told to. */
   readonly source: 'given' | 'sequence' | 'identity'
   readonly rules: Rules
@@ -53,6 +57,15 @@ export interface ForeignKey {
 /** What one leaf of a partitioned table demands of the columns of the key; empty for the default and for hashes. */
 export type PartitionRules = Readonly<Record<string, Rules>>
 
+/** A condition that every row has to meet. */
+export interface Check {
+  readonly name: string
+  readonly condition: string
+  readonly columns: readonly string[]
+  /** All that it says is in the rules of the columns. */
+  readonly isRead: boolean
+}
+
 /** Everything about a table that decides which rows it takes. */
 export interface SampleTable {
   readonly path: string
@@ -61,8 +74,15 @@ export interface SampleTable {
   /** Why it cannot be filled at all. */
   readonly obstacle?: string
   readonly columns: readonly SampleColumn[]
+  /** Columns that the server computes. */
+  readonly generated: readonly string[]
   /** Column lists whose values tell rows apart. */
   readonly uniques: readonly (readonly string[])[]
+  /** The columns of unique indexes over expressions, and of those over some of the rows alone. */
+  readonly looseUniques: readonly (readonly string[])[]
+  readonly checks: readonly Check[]
+  /** Names of exclusion constraints. */
+  readonly exclusions: readonly string[]
   readonly foreignKeys: readonly ForeignKey[]
   /** One entry a leaf partition; undefined when the table is not partitioned. */
   readonly partitions?: readonly PartitionRules[]

@@ -86,9 +86,12 @@ interface TableRow {
   readonly name: string
   readonly kind: string
   readonly columns: readonly ColumnRow[]
+  readonly generated: readonly string[]
   readonly uniques: readonly (readonly string[])[]
+  readonly loose_uniques: readonly (readonly string[])[]
+  readonly exclusions: readonly string[]
   readonly foreign_keys: readonly ForeignKey[]
-  readonly checks: readonly { readonly condition: string; readonly columns: readonly string[] }[]
+  readonly checks: readonly { readonly name: string; readonly condition: string; readonly columns: readonly string[] }[]
   readonly leaves: readonly (readonly { readonly bound: string; readonly key: readonly string[] }[])[] | null
 }
 
@@ -96,10 +99,13 @@ interface ColumnRow {
   readonly number: number
   readonly name: string
   readonly type: number
+  readonly type_name: string
   readonly modifier: number
   readonly not_null: boolean
   readonly identity: string
   readonly counted: boolean
+  readonly has_default: boolean
+  readonly comment: string | null
 }
 
 function tableQuery(tables: readonly TableRef[]): string {
@@ -123,10 +129,13 @@ function tableQuery(tables: readonly TableRef[]): string {
     select format('%I.%I', b.nspname, b.relname) as path, b.nspname::text as schema, b.relname::text as name, b.relkind::text as kind,
       (select coalesce(jsonb_agg(jsonb_build_object(
          'number', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint, 'modifier', a.atttypmod,
+         'type_name', format_type(a.atttypid, a.atttypmod), 'has_default', d.oid is not null, 'comment', col_description(b.oid, a.attnum),
          'not_null', a.attnotnull, 'identity', a.attidentity::text,
          'counted', coalesce(pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false)) order by a.attnum), '[]')
        from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
        where a.attrelid = b.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns,
+      (select coalesce(jsonb_agg(a.attname order by a.attnum), '[]') from pg_attribute a
+       where a.attrelid = b.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> '') as generated,
       (select coalesce(jsonb_agg(key.columns), '[]')
        from pg_index i
        cross join lateral (
@@ -136,6 +145,15 @@ function tableQuery(tables: readonly TableRef[]): string {
          where k.place <= i.indnkeyatts
        ) key
        where i.indrelid = b.oid and i.indisunique and i.indpred is null and key.named = i.indnkeyatts) as uniques,
+      (select coalesce(jsonb_agg(key.columns), '[]')
+       from pg_index i
+       cross join lateral (
+         select jsonb_agg(distinct a.attname) as columns
+         from pg_depend d join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+         where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid
+       ) key
+       where i.indrelid = b.oid and i.indisunique and (i.indpred is not null or i.indexprs is not null) and key.columns is not null) as loose_uniques,
+      (select coalesce(jsonb_agg(k.conname order by k.conname), '[]') from pg_constraint k where k.conrelid = b.oid and k.contype = 'x') as exclusions,
       (select coalesce(jsonb_agg(jsonb_build_object(
          'name', k.conname, 'columns', ${columnNames('k.conrelid', 'k.conkey')},
          'parent', format('%I.%I', pn.nspname, p.relname), 'parentColumns', ${columnNames('k.confrelid', 'k.confkey')},
@@ -145,7 +163,7 @@ function tableQuery(tables: readonly TableRef[]): string {
        where k.conrelid = b.oid and k.contype = 'f'
          and not exists (select from pg_constraint o where o.oid = k.conparentid and o.conrelid = k.conrelid)) as foreign_keys,
       (select coalesce(jsonb_agg(jsonb_build_object(
-         'condition', pg_get_expr(k.conbin, k.conrelid),
+         'name', k.conname, 'condition', pg_get_expr(k.conbin, k.conrelid),
          'columns', coalesce(${columnNames('k.conrelid', 'k.conkey')}, '[]')) order by k.conname), '[]')
        from pg_constraint k where k.conrelid = b.oid and k.contype = 'c') as checks,
       case when b.relkind = 'p' then
@@ -232,18 +250,23 @@ function describeTable(row: TableRow, types: Types, reader: ConditionReader): Sa
     name: row.name,
     ...(row.kind === 'f' ? { obstacle: 'it is a foreign table, whose rows lie elsewhere' } : {}),
     columns: row.columns.map((column) => describeColumn(column, types, reader, rules[column.name] ?? noRules)),
+    generated: row.generated,
     uniques: row.uniques,
+    looseUniques: row.loose_uniques,
+    checks: row.checks.map((check) => ({ ...check, isRead: reader.isRead(check.condition) })),
+    exclusions: row.exclusions,
     foreignKeys: row.foreign_keys,
     ...(row.leaves ? { partitions: row.leaves.map((bounds) => describeLeaf(bounds, reader)) } : {}),
   }
 }
 
 function describeColumn(column: ColumnRow, types: Types, reader: ConditionReader, rules: Rules): SampleColumn {
-  const { number, name, type, modifier, not_null, identity, counted } = column
+  const { number, name, type, type_name: typeName, modifier, not_null, identity, counted } = column
   const sampleType = describeType(type, modifier, types, reader)
   const required = not_null || rules.notNull === true || (sampleType.kind === 'domain' && sampleType.notNull)
   const source = identity === 'a' ? 'identity' : identity === 'd' || counted ? 'sequence' : 'given'
-  return { number, name, type: sampleType, notNull: required, source, rules }
+  const { has_default: hasDefault, comment } = column
+  return { number, name, type: sampleType, typeName, notNull: required, hasDefault, comment: comment ?? undefined, source, rules }
 }
 
 function describeType(oid: number, modifier: number, types: Types, reader: ConditionReader): SampleType {
@@ -257,7 +280,7 @@ function describeType(oid: number, modifier: number, types: Types, reader: Condi
   if (row.subtype !== null) return { kind: 'range', subtype: deeper(row.subtype), multi: row.range !== null }
   const vector = row.name === 'int2vector' || row.name === 'oidvector'
   if (row.category === 'A' && row.element !== 0 && !vector) {
-    return { kind: 'array', element: deeper(row.element, modifier), delimiter: row.delimiter }
+    return { kind: 'array', element: deeper(row.element, modifier), elementOid: row.element, delimiter: row.delimiter }
   }
   return { kind: 'base', name: row.name, modifier }
 }
