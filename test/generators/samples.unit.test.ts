@@ -130,7 +130,9 @@ describe('a value', () => {
   it('is unknown for a type that nobody has heard of', () => {
     const draw = { random: new Random().seat(streamKey('t'), 1), flavour: 'ordinary' } as const
     expect(sampleValue(base('frobnicate'), {}, draw)).toBeUndefined()
-    expect(sampleValue({ kind: 'array', element: base('frobnicate'), delimiter: ',' }, {}, draw)).toBeUndefined()
+    expect(
+      sampleValue({ kind: 'array', element: base('frobnicate'), elementOid: 0, delimiter: ',' }, {}, draw),
+    ).toBeUndefined()
   })
 })
 
@@ -141,10 +143,9 @@ function table(
   const columns = Object.entries(parents).map(([name, { notNull = true }], number) => ({
     number,
     name,
+    ...plainColumn,
     type: base('int4'),
     notNull,
-    source: 'given' as const,
-    rules: {},
   }))
   const foreignKeys = Object.entries(parents).map(([parent, { deferrable = false }]) => ({
     name: parent,
@@ -153,8 +154,11 @@ function table(
     parentColumns: ['id'],
     deferrable,
   }))
-  return { path, schema: 's', name: path, columns, uniques: [], foreignKeys }
+  return { path, schema: 's', name: path, columns, foreignKeys, ...unkeyed }
 }
+
+const unkeyed = { generated: [], uniques: [], looseUniques: [], checks: [], exclusions: [] }
+const plainColumn = { typeName: '', hasDefault: false, comment: undefined, source: 'given' as const, rules: {} }
 
 const order = (...tables: SampleTable[]) =>
   fillOrder(tables).map((batch) => batch.tables.map((one) => one.path).join('+'))
@@ -177,11 +181,11 @@ describe('the order of filling', () => {
 describe('a table that will become another', () => {
   const now: SampleTable = {
     ...table('t', {}),
-    columns: [{ number: 1, name: 'x', type: base('text'), notNull: false, source: 'given', rules: {} }],
+    columns: [{ ...plainColumn, number: 1, name: 'x', type: base('text'), notNull: false }],
   }
   const later = (type: SampleType, more: Partial<SampleTable> = {}): SampleTable => ({
     ...now,
-    columns: [{ number: 1, name: 'x', type, notNull: true, source: 'given', rules: { minLength: 2 } }],
+    columns: [{ ...plainColumn, number: 1, name: 'x', type, notNull: true, rules: { minLength: 2 } }],
     ...more,
   })
 

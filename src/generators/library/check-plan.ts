@@ -1,5 +1,5 @@
 import type { SampleTable } from '../samples/model.js'
-import { checkColumn, guessed, parseColumn, type Problem, type SeedSpec, type TableSpec } from './spec.js'
+import { checkColumn, guessed, type Problem, parseColumn, type SeedSpec, type TableSpec } from './spec.js'
 
 /** What of a plan does not fit the tables of the database, as far as their catalog says. */
 export function checkAgainstCatalog(
@@ -8,7 +8,8 @@ export function checkAgainstCatalog(
 ): readonly Problem[] {
   return Object.entries(tables).flatMap(([name, spec]) => {
     const table = catalog.get(name)
-    if (!table) return [{ path: ['tables', name], message: `is not a table of the schema${guessed(name, catalog.keys())}` }]
+    if (!table)
+      return [{ path: ['tables', name], message: `is not a table of the schema${guessed(name, catalog.keys())}` }]
     if (table.obstacle) return [{ path: ['tables', name], message: `cannot be filled: ${table.obstacle}` }]
     return [...unknownColumns(name, spec, table), ...missingColumns(name, spec, table)]
   })
@@ -22,7 +23,8 @@ function unknownColumns(name: string, spec: TableSpec, table: SampleTable): read
     ...(spec.time === undefined ? [] : [{ column: spec.time, path: ['tables', name, 'time'] }]),
   ]
   return mentioned.flatMap(({ column, path }) => {
-    if (table.generated.includes(column)) return [{ path, message: `${column} is computed by the server and cannot be filled` }]
+    if (table.generated.includes(column))
+      return [{ path, message: `${column} is computed by the server and cannot be filled` }]
     return known.includes(column) ? [] : [{ path, message: `${name} has no column ${column}${guessed(column, known)}` }]
   })
 }

@@ -1,10 +1,18 @@
 import { Random, streamKey } from '../random.js'
 import type { SampleColumn, SampleTable } from '../samples/model.js'
 import { familyOf } from './encoders.js'
-import { assignKeys } from './keys.js'
 import type { Built, Family, ParentRows, ReferredRows, Refers, Site, Value } from './generator.js'
+import { assignKeys } from './keys.js'
 import { countPerParent, mostParents } from './row-counts.js'
-import { type AnyColumn, guessed, type ParsedColumn, type Problem, parseColumn, type RowsSpec, type TableSpec } from './spec.js'
+import {
+  type AnyColumn,
+  guessed,
+  type ParsedColumn,
+  type Problem,
+  parseColumn,
+  type RowsSpec,
+  type TableSpec,
+} from './spec.js'
 
 /** What is known of a run and of the database before the first row. */
 export interface World {
@@ -73,7 +81,9 @@ export function compileTables(
   world: World,
 ): { readonly tables: readonly CompiledTable[]; readonly problems: readonly Problem[] } {
   const compiler = new Compiler(tables, world)
-  const compiled = Object.keys(tables).flatMap((name) => compiler.attempt(['tables', name], () => compiler.table(name)) ?? [])
+  const compiled = Object.keys(tables).flatMap(
+    (name) => compiler.attempt(['tables', name], () => compiler.table(name)) ?? [],
+  )
   for (const table of compiled) compiler.problems.push(...assignKeys(table, world.run.seed))
   return { tables: compiled, problems: compiler.problems }
 }
@@ -102,7 +112,9 @@ class Compiler {
 
   /** One mistake is met on many ways and reported once. */
   #report(problem: Problem): void {
-    const isKnown = this.problems.some((one) => one.message === problem.message && one.path.join() === problem.path.join())
+    const isKnown = this.problems.some(
+      (one) => one.message === problem.message && one.path.join() === problem.path.join(),
+    )
     if (!isKnown) this.problems.push(problem)
   }
 
@@ -129,7 +141,8 @@ class Compiler {
   count(name: string): { readonly rows: number; readonly parent: ParentRows | undefined } {
     const known = this.#counts.get(name)
     const path = ['tables', name, 'rows']
-    if (known === 'open') throw new SpecProblem({ path, message: 'counts rows by a table that counts its rows by this one' })
+    if (known === 'open')
+      throw new SpecProblem({ path, message: 'counts rows by a table that counts its rows by this one' })
     if (known) return known
     this.#counts.set(name, 'open')
     const counted = this.#countRows(name, (this.specs[name] as TableSpec).rows, path)
@@ -141,13 +154,15 @@ class Compiler {
     const { run } = this.world
     if (typeof spec === 'object' && 'per' in spec) {
       const parents = this.rowsOf(spec.per, path).count
-      if (parents > mostParents) throw new SpecProblem({ path, message: `${parents} rows of ${spec.per} are more than can be counted by` })
+      if (parents > mostParents)
+        throw new SpecProblem({ path, message: `${parents} rows of ${spec.per} are more than can be counted by` })
       const key = streamKey('rows', run.seed, name)
       const parent = countPerParent(key, spec.per, parents, this.first(name), spec)
       return { rows: parent.rows, parent }
     }
     const whole = typeof spec === 'function' ? spec(run.days) : typeof spec === 'object' ? spec.perDay * run.days : spec
-    if (!(whole >= 0) || !Number.isFinite(whole)) throw new SpecProblem({ path, message: `${whole} is no number of rows` })
+    if (!(whole >= 0) || !Number.isFinite(whole))
+      throw new SpecProblem({ path, message: `${whole} is no number of rows` })
     const rows = Math.round(whole * run.scale)
     return { rows: whole > 0 ? Math.max(1, rows) : 0, parent: undefined }
   }
@@ -167,7 +182,10 @@ class Compiler {
     const existing = this.world.existing.get(name)
     if (existing) return existing
     const names = [...Object.keys(this.specs), ...this.world.catalog.keys()]
-    throw new SpecProblem({ path, message: `refers to ${name}, which neither the plan nor the database has${guessed(name, names)}` })
+    throw new SpecProblem({
+      path,
+      message: `refers to ${name}, which neither the plan nor the database has${guessed(name, names)}`,
+    })
   }
 
   column(tableName: string, name: string, from?: readonly string[]): CompiledColumn {
@@ -180,7 +198,8 @@ class Compiler {
       const message = `takes ${tableName}.${name}, which the plan does not fill${guessed(name, Object.keys(table.spec.columns))}`
       throw new SpecProblem({ path: from ?? path, message })
     }
-    if (this.#open.has(path.join('.'))) throw new SpecProblem({ path, message: 'is made from columns that are made from it' })
+    if (this.#open.has(path.join('.')))
+      throw new SpecProblem({ path, message: 'is made from columns that are made from it' })
     this.#open.add(path.join('.'))
     try {
       const compiled = this.#build(table, name, spec, path)
@@ -260,7 +279,8 @@ class Compiler {
     const column = this.column(table.name, dot < 0 ? path : path.slice(0, dot), from)
     if (dot < 0) return (row) => column.value(row)
     const { refers } = column
-    if (!refers) throw new SpecProblem({ path: from, message: `reads ${path}, and ${column.column.name} refers to no row` })
+    if (!refers)
+      throw new SpecProblem({ path: from, message: `reads ${path}, and ${column.column.name} refers to no row` })
     const read = refers.rows.column(path.slice(dot + 1))
     return (row) => {
       const index = column.refers?.index(row)

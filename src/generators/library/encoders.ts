@@ -137,11 +137,16 @@ function numericEncoder(modifier: number): Encoder {
 /** A number without an exponent, with the scale of the column. */
 function decimalText(value: Value, scale: number | undefined): string {
   if (typeof value === 'bigint') return scale ? `${value}.${'0'.repeat(scale)}` : String(value)
-  if (typeof value === 'string' && !/^-?\d+(\.\d+)?$/.test(value)) throw new ValueError(`${shown(value)} is not a number`)
+  if (typeof value === 'string' && !/^-?\d+(\.\d+)?$/.test(value))
+    throw new ValueError(`${shown(value)} is not a number`)
   if (scale !== undefined) return numberOf(value).toFixed(Math.max(0, scale))
   if (typeof value === 'string') return value
   const text = String(numberOf(value))
-  return text.includes('e') ? numberOf(value).toFixed(20).replace(/\.?0+$/, '') : text
+  return text.includes('e')
+    ? numberOf(value)
+        .toFixed(20)
+        .replace(/\.?0+$/, '')
+    : text
 }
 
 /** https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/numeric.c (numeric_recv) */

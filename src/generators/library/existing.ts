@@ -1,5 +1,5 @@
-import { UsageError } from '../../errors.js'
 import { quoteIdentifier, quoteQualified } from '../../database/quote.js'
+import { UsageError } from '../../errors.js'
 import type { SampleColumn, SampleTable } from '../samples/model.js'
 import { familyOf } from './encoders.js'
 import type { Family, ReferredRows, Value } from './generator.js'
@@ -10,7 +10,11 @@ export const mostBytes = 128 * 1024 * 1024
 
 /** There are more rows to refer to than are kept in memory; nothing was changed. */
 export class TooManyRowsError extends UsageError {
-  constructor(readonly table: string, readonly columns: readonly string[], readonly rows: number) {
+  constructor(
+    readonly table: string,
+    readonly columns: readonly string[],
+    readonly rows: number,
+  ) {
     super(`${table} has more rows to refer to than fit into ${mostBytes / 1024 / 1024} MiB (${rows} were read)`, {
       code: 'too_many_rows',
       hint: `Describe ${table} in the plan, so that its keys need not be kept, or refer to a column that takes less room.`,
@@ -42,7 +46,8 @@ export async function readExisting(sql: Server, table: SampleTable, names: reado
   for await (const rows of sql.unsafe<Record<string, string | null>[]>(query).cursor(10_000)) {
     for (const row of rows) for (const [i, store] of stores.entries()) store.push(row[`c${i}`] ?? null)
     count += rows.length
-    if (stores.reduce((sum, { bytes }) => sum + bytes, 0) > mostBytes) throw new TooManyRowsError(table.name, names, count)
+    if (stores.reduce((sum, { bytes }) => sum + bytes, 0) > mostBytes)
+      throw new TooManyRowsError(table.name, names, count)
   }
   return {
     table: table.name,

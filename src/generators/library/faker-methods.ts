@@ -29,7 +29,10 @@ export function methodsOf(faker: Faker): readonly string[] {
 function ownMethods(module: object | undefined): readonly string[] {
   if (!module) return []
   const prototype = Object.getPrototypeOf(module) as object
-  const names = [...Object.getOwnPropertyNames(module), ...(prototype === Object.prototype ? [] : Object.getOwnPropertyNames(prototype))]
+  const names = [
+    ...Object.getOwnPropertyNames(module),
+    ...(prototype === Object.prototype ? [] : Object.getOwnPropertyNames(prototype)),
+  ]
   return [...new Set(names)].filter(
     (name) => name !== 'constructor' && typeof (module as Readonly<Record<string, unknown>>)[name] === 'function',
   )

@@ -101,7 +101,10 @@ function sizeOf({ built }: CompiledColumn): number {
 }
 
 function productOf(columns: readonly CompiledColumn[]): number {
-  return columns.reduce((product, column) => Math.min(Number.MAX_SAFE_INTEGER, product * sizeOf(column)), columns.length > 0 ? 1 : 0)
+  return columns.reduce(
+    (product, column) => Math.min(Number.MAX_SAFE_INTEGER, product * sizeOf(column)),
+    columns.length > 0 ? 1 : 0,
+  )
 }
 
 function cannot(
@@ -112,7 +115,10 @@ function cannot(
   inParent: boolean,
 ): string {
   const key = names.length === 1 ? 'is unique' : `the key (${names.join(', ')}) is unique`
-  const who = columns.map(({ parsed, built }) => `"${parsed.generator.name}" ${built.finite ? `has ${built.finite.size} values` : 'may repeat itself'}`)
+  const who = columns.map(
+    ({ parsed, built }) =>
+      `"${parsed.generator.name}" ${built.finite ? `has ${built.finite.size} values` : 'may repeat itself'}`,
+  )
   const rows = inParent ? `${needed} rows of one parent` : `${needed} rows`
   const found = size > 0 ? `${size} different values for ${rows}` : `no promise of different values for ${rows}`
   return `${key}, and there ${size > 0 ? 'are' : 'is'} ${found}: ${who.join(', ')}; take sequence, uuid, pattern, integer or a template with {row}`

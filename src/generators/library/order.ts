@@ -25,7 +25,10 @@ export function loadOrder(
   const edges = edgesOf(names, catalog, filled)
   const all = sort(names, edges)
   if (all.stuck.length === 0) return { order: all.order, problems: [] }
-  const firm = sort(names, edges.filter(({ deferrable }) => !deferrable))
+  const firm = sort(
+    names,
+    edges.filter(({ deferrable }) => !deferrable),
+  )
   if (firm.stuck.length === 0) return { order: firm.order, problems: [] }
   const stuck = new Set(firm.stuck)
   const within = edges.filter(({ child, parent, deferrable }) => stuck.has(child) && stuck.has(parent) && !deferrable)

@@ -7,10 +7,10 @@ import { encoderFor, familyOf } from './encoders.js'
 import { readExisting } from './existing.js'
 import type { ReferredRows, Value } from './generator.js'
 import { loadOrder } from './order.js'
-import { acceptedTexts, encodeTexts, nextNumbers, type Server } from './server.js'
-import { type AnyColumn, parseColumn, type Problem, type SeedSpec, type TableSpec } from './spec.js'
-import { type Literals, planOf } from './table-plan.js'
 import type { TablePlan } from './plan.js'
+import { acceptedTexts, encodeTexts, nextNumbers, type Server } from './server.js'
+import { type AnyColumn, type Problem, parseColumn, type SeedSpec, type TableSpec } from './spec.js'
+import { type Literals, planOf } from './table-plan.js'
 
 /** What of a plan cannot be used; nothing was changed. */
 export class UnusablePlanError extends UsageError {
@@ -71,7 +71,12 @@ export async function preparePlan(sql: Server, schema: string, spec: SeedSpec, r
 }
 
 /** The plans of the tables, in the order in which they are loaded; pure. */
-export function tablePlans({ tables, world, literals, order }: Prepared): readonly { readonly compiled: CompiledTable; readonly plan: TablePlan<number> }[] {
+export function tablePlans({
+  tables,
+  world,
+  literals,
+  order,
+}: Prepared): readonly { readonly compiled: CompiledTable; readonly plan: TablePlan<number> }[] {
   const compiled = compileTables(tables, world)
   const byName = new Map(compiled.tables.map((table) => [table.name, table]))
   return order.flatMap((name) => {
@@ -110,7 +115,10 @@ function refersTo(spec: AnyColumn): readonly string[] {
 }
 
 /** A column's generator and those inside it, with the names that lead to them. */
-function allSpecs(names: readonly string[], spec: AnyColumn): readonly { readonly names: readonly string[]; readonly spec: AnyColumn }[] {
+function allSpecs(
+  names: readonly string[],
+  spec: AnyColumn,
+): readonly { readonly names: readonly string[]; readonly spec: AnyColumn }[] {
   const { generator, options } = parseColumn(spec)
   const inner = Object.entries(generator.inner?.(options) ?? {})
   return [{ names, spec }, ...inner.flatMap(([name, one]) => allSpecs([...names, name], one as AnyColumn))]
@@ -123,7 +131,8 @@ function withSequences(
 ): Readonly<Record<string, TableSpec>> {
   const entries = Object.entries(tables).map(([name, spec]) => {
     const counted = (catalog.get(name)?.columns ?? []).filter(
-      ({ name: column, source, type }) => source !== 'given' && familyOf(type) === 'integer' && !(column in spec.columns),
+      ({ name: column, source, type }) =>
+        source !== 'given' && familyOf(type) === 'integer' && !(column in spec.columns),
     )
     const sequences = Object.fromEntries(counted.map((column) => [column.name, { generator: 'sequence' }]))
     return [name, { ...spec, columns: { ...sequences, ...spec.columns } }] as const
@@ -233,7 +242,8 @@ function wantPath(spec: TableSpec, path: string, want: (table: string, column: s
   const [through, column] = split(path)
   const reference = spec.columns[through]
   if (reference?.generator === 'references') want(split(String(reference['column']))[0], column)
-  if (reference?.generator === 'parent' && typeof spec.rows === 'object' && 'per' in spec.rows) want(spec.rows.per, column)
+  if (reference?.generator === 'parent' && typeof spec.rows === 'object' && 'per' in spec.rows)
+    want(spec.rows.per, column)
 }
 
 async function readStarts(
@@ -244,9 +254,15 @@ async function readStarts(
   const starts = new Map<string, number>()
   for (const [name, { columns }] of Object.entries(tables)) {
     const table = catalog.get(name)
-    const counted = Object.entries(columns).filter(([, spec]) => spec.generator === 'sequence' && spec['start'] === undefined)
+    const counted = Object.entries(columns).filter(
+      ([, spec]) => spec.generator === 'sequence' && spec['start'] === undefined,
+    )
     if (!table || counted.length === 0) continue
-    const next = await nextNumbers(sql, table, counted.map(([column]) => column))
+    const next = await nextNumbers(
+      sql,
+      table,
+      counted.map(([column]) => column),
+    )
     for (const [column, start] of next) starts.set(`${name}.${column}`, start)
   }
   return starts
@@ -269,14 +285,19 @@ async function encodeLiterals(sql: Server, tables: readonly CompiledTable[]): Pr
       const isKnown = encoderFor(column.type) !== undefined
       if (!built.finite?.literal) {
         const isWritten = isKnown || parsed.generator.name === 'null'
-        if (!isWritten) problems.push({ path, message: `"${parsed.generator.name}" cannot write the type ${column.typeName}; take sample, choice or constant` })
+        if (!isWritten)
+          problems.push({
+            path,
+            message: `"${parsed.generator.name}" cannot write the type ${column.typeName}; take sample, choice or constant`,
+          })
         continue
       }
       const { finite } = built
       const texts = Array.from({ length: finite.size }, (_, i) => String(finite.at(i)))
       const fields = await encodeTexts(sql, column, texts)
       if (Array.isArray(fields)) literals.set(`${table.name}.${name}`, fields as readonly Uint8Array[])
-      else if ('text' in fields) problems.push({ path, message: `the value ${JSON.stringify(fields.text)} is refused: ${fields.reason}` })
+      else if ('text' in fields)
+        problems.push({ path, message: `the value ${JSON.stringify(fields.text)} is refused: ${fields.reason}` })
     }
   }
   refuseAny(problems)

@@ -32,13 +32,19 @@ export async function rehearse(
   }
 }
 
-async function rehearseTable(session: Session, compiled: CompiledTable, plan: TablePlan<number>): Promise<readonly Problem[]> {
+async function rehearseTable(
+  session: Session,
+  compiled: CompiledTable,
+  plan: TablePlan<number>,
+): Promise<readonly Problem[]> {
   const { catalog, name } = compiled
   const stage = 'obs_rehearsal'
   try {
     const rows = encodeSome(compiled, plan)
     await session`savepoint obs_rehearsal`
-    await session.unsafe(`create temporary table ${stage} (like ${quoteQualified(catalog.schema, catalog.name)} including defaults including generated)`)
+    await session.unsafe(
+      `create temporary table ${stage} (like ${quoteQualified(catalog.schema, catalog.name)} including defaults including generated)`,
+    )
     const columns = plan.columns.map((column) => quoteIdentifier(column.name)).join(', ')
     await copyIn(session, `copy pg_temp.${stage} (${columns}) from stdin (format binary)`, Readable.from([rows]))
     const found = [...(await brokenChecks(session, compiled, stage)), ...(await homeless(session, compiled, stage))]
@@ -63,7 +69,11 @@ function encodeSome(compiled: CompiledTable, plan: TablePlan<number>): Buffer {
   return Buffer.concat([copyHeader, buffer.content, copyTrailer])
 }
 
-async function brokenChecks(session: Session, { catalog, name }: CompiledTable, stage: string): Promise<readonly Problem[]> {
+async function brokenChecks(
+  session: Session,
+  { catalog, name }: CompiledTable,
+  stage: string,
+): Promise<readonly Problem[]> {
   const problems: Problem[] = []
   for (const { name: check, condition, columns } of catalog.checks) {
     const [row] = await session.unsafe<{ broken: number; rows: number }[]>(`
@@ -72,13 +82,20 @@ async function brokenChecks(session: Session, { catalog, name }: CompiledTable, 
     const [only] = columns
     const path = columns.length === 1 && only !== undefined ? ['tables', name, 'columns', only] : ['tables', name]
     const which = columns.length > 1 ? ` of ${columns.join(', ')}` : ''
-    problems.push({ path, message: `${row.broken} of ${row.rows} rows violate the check ${check}${which}: ${condition}` })
+    problems.push({
+      path,
+      message: `${row.broken} of ${row.rows} rows violate the check ${check}${which}: ${condition}`,
+    })
   }
   return problems
 }
 
 /** Rows that no partition takes. */
-async function homeless(session: Session, { catalog, name }: CompiledTable, stage: string): Promise<readonly Problem[]> {
+async function homeless(
+  session: Session,
+  { catalog, name }: CompiledTable,
+  stage: string,
+): Promise<readonly Problem[]> {
   if (!catalog.partitions) return []
   const leaves = await session.unsafe<{ condition: string | null }[]>(`
     select pg_get_partition_constraintdef(relid) as condition
@@ -92,7 +109,8 @@ async function homeless(session: Session, { catalog, name }: CompiledTable, stag
 }
 
 function problemOf(error: unknown, table: string): Problem | undefined {
-  if (error instanceof UnfitValueError) return { path: ['tables', table, 'columns', error.column], message: `${error.message}` }
+  if (error instanceof UnfitValueError)
+    return { path: ['tables', table, 'columns', error.column], message: `${error.message}` }
   if (!(error instanceof postgres.PostgresError) || !/^(22|23)/.test(error.code)) return undefined
   const column = error.column_name ?? /column "?([^":,]+)"?/.exec(error.where ?? '')?.[1]
   const path = column === undefined ? ['tables', table] : ['tables', table, 'columns', column]

@@ -22,10 +22,17 @@ export const mostParents = 500_000_000
  *
  * @param parents how many there are. @param first the number of the first row.
  */
-export function countPerParent(key: StreamKey, table: string, parents: number, first: number, spec: RowsPer): CountedRows {
+export function countPerParent(
+  key: StreamKey,
+  table: string,
+  parents: number,
+  first: number,
+  spec: RowsPer,
+): CountedRows {
   const random = new Random()
   const count = counter(spec)
-  const countOf = (parent: number) => count(random.seat(key, parent % 0x1_0000_0000, Math.floor(parent / 0x1_0000_0000)))
+  const countOf = (parent: number) =>
+    count(random.seat(key, parent % 0x1_0000_0000, Math.floor(parent / 0x1_0000_0000)))
   const sums = new Float64Array(Math.ceil(parents / bucket) + 1)
   let most = 0
   let total = 0
@@ -65,7 +72,12 @@ export function countPerParent(key: StreamKey, table: string, parents: number, f
   }
 }
 
-function counter({ mean, spread = 'poisson', min = 0, max = Number.MAX_SAFE_INTEGER }: RowsPer): (random: Random) => number {
+function counter({
+  mean,
+  spread = 'poisson',
+  min = 0,
+  max = Number.MAX_SAFE_INTEGER,
+}: RowsPer): (random: Random) => number {
   const within = (count: number) => Math.min(max, Math.max(min, count))
   if (spread === 'fixed') return () => within(Math.round(mean))
   if (spread === 'poisson') return (random) => within(poisson(random, mean))

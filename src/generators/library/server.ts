@@ -1,9 +1,9 @@
 import postgres from 'postgres'
 import type { Session, Sql } from '../../database/connect.js'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../database/quote.js'
+import { encodeFields } from '../copy-binary.js'
 import type { SampleColumn, SampleTable } from '../samples/model.js'
 import { encoderFor, familyOf, lengthOf, ValueError } from './encoders.js'
-import { encodeFields } from '../copy-binary.js'
 
 /** Where a question about texts can be asked: outside of a transaction, because some questions fail. */
 export type Server = Sql | Session
@@ -87,7 +87,9 @@ export async function acceptedTexts(
   texts: readonly string[],
 ): Promise<readonly string[]> {
   const fitting = texts.filter((text) => text.length <= lengthOf(column.type))
-  const own = checks.filter(({ columns }) => columns.join() === column.name).map(({ condition }) => `(${condition}) is not false`)
+  const own = checks
+    .filter(({ columns }) => columns.join() === column.name)
+    .map(({ condition }) => `(${condition}) is not false`)
   const query = (list: readonly string[]) => `
     select u.text
     from unnest(${arrayOf(list)}) with ordinality u (text, place)
@@ -137,4 +139,3 @@ export async function nextNumbers(
   }
   return starts
 }
-

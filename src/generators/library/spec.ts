@@ -16,12 +16,15 @@ const rowsPer = z.strictObject({
 const rowsPerDay = z.strictObject({ perDay: z.number().positive().describe('rows for every day of the window') })
 
 const rows = z
-  .union([
-    z.int().nonnegative(),
-    rowsPer,
-    rowsPerDay,
-    z.custom<(days: number) => number>((value) => typeof value === 'function'),
-  ], 'must be a number of rows, { per: table, mean }, { perDay: rows } or a function of the days')
+  .union(
+    [
+      z.int().nonnegative(),
+      rowsPer,
+      rowsPerDay,
+      z.custom<(days: number) => number>((value) => typeof value === 'function'),
+    ],
+    'must be a number of rows, { per: table, mean }, { perDay: rows } or a function of the days',
+  )
   .describe('how many rows there are')
 
 /** Unknown generators and options are reported in full by `checkColumn`, which knows which options there are. */
@@ -39,26 +42,36 @@ const table = z.strictObject({
 
 const profile = z.strictObject({
   description: z.string().optional(),
-  scale: z.number().positive().max(1000).optional().describe('multiplies the rows of tables that have a number of their own'),
+  scale: z
+    .number()
+    .positive()
+    .max(1000)
+    .optional()
+    .describe('multiplies the rows of tables that have a number of their own'),
   rows: z.record(z.string(), rows).optional().describe('rows by table, in the place of those of the table'),
 })
 
 const seedShape = z.strictObject({
   tables: z.record(z.string(), table).refine((tables) => Object.keys(tables).length > 0, 'must describe a table'),
-  profiles: z.record(z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, - and _'), profile).optional(),
+  profiles: z
+    .record(z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, - and _'), profile)
+    .optional(),
 })
 
 /** The `seed` entry of a pack in a configuration file, with every problem of it found at once. */
 export const seedSchema = seedShape.superRefine(({ tables, profiles }, context) => {
-  const report = (path: readonly string[], message: string) => context.addIssue({ code: 'custom', path: [...path], message })
+  const report = (path: readonly string[], message: string) =>
+    context.addIssue({ code: 'custom', path: [...path], message })
   for (const [name, { columns }] of Object.entries(tables)) {
     for (const [columnName, spec] of Object.entries(columns)) {
-      for (const { path, message } of checkColumn(spec)) report(['tables', name, 'columns', columnName, ...path], message)
+      for (const { path, message } of checkColumn(spec))
+        report(['tables', name, 'columns', columnName, ...path], message)
     }
   }
   for (const [name, { rows: counts }] of Object.entries(profiles ?? {})) {
     for (const named of Object.keys(counts ?? {})) {
-      if (!(named in tables)) report(['profiles', name, 'rows', named], `is not a table of this plan${guessed(named, Object.keys(tables))}`)
+      if (!(named in tables))
+        report(['profiles', name, 'rows', named], `is not a table of this plan${guessed(named, Object.keys(tables))}`)
     }
   }
 })
@@ -104,11 +117,15 @@ export function checkColumn(spec: AnyColumn): readonly Problem[] {
   const { generator: name, nulls: _, ...options } = spec
   const names = generators.map((one) => one.name)
   const generator = generators.find((one) => one.name === name)
-  if (!generator) return [{ path: ['generator'], message: `there is no generator ${JSON.stringify(name)}${guessed(name, names)}` }]
+  if (!generator)
+    return [{ path: ['generator'], message: `there is no generator ${JSON.stringify(name)}${guessed(name, names)}` }]
   const parsed = generator.options.safeParse(options)
   if (!parsed.success) return parsed.error.issues.flatMap((issue) => optionProblems(issue, optionNames(generator)))
   return Object.entries(generator.inner?.(parsed.data) ?? {}).flatMap(([inner, one]) =>
-    checkColumn(one as AnyColumn).map(({ path, message }) => ({ path: [...innerPath(generator.name, inner), ...path], message })),
+    checkColumn(one as AnyColumn).map(({ path, message }) => ({
+      path: [...innerPath(generator.name, inner), ...path],
+      message,
+    })),
   )
 }
 
@@ -119,7 +136,10 @@ function innerPath(generator: string, name: string): readonly string[] {
 function optionProblems(issue: z.core.$ZodIssue, known: readonly string[]): readonly Problem[] {
   const path = issue.path.map(String)
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
-  return issue.keys.map((key) => ({ path: [...path, key], message: `is not an option${guessed(key, [...known, 'nulls'])}` }))
+  return issue.keys.map((key) => ({
+    path: [...path, key],
+    message: `is not an option${guessed(key, [...known, 'nulls'])}`,
+  }))
 }
 
 /** The names of a generator's options. */

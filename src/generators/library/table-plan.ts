@@ -42,7 +42,12 @@ export function planOf(table: CompiledTable, literals: Literals): TablePlan<numb
 
 /** The column in whose order the rows are, so that a stretch of time is a stretch of rows. */
 function timeColumnOf({ spec, columns }: CompiledTable): string | undefined {
-  return spec.time ?? [...columns.values()].find(({ built, column, parsed }) => isTime(column.typeName) && built.ascending === true && parsed.nulls === 0)?.column.name
+  return (
+    spec.time ??
+    [...columns.values()].find(
+      ({ built, column, parsed }) => isTime(column.typeName) && built.ascending === true && parsed.nulls === 0,
+    )?.column.name
+  )
 }
 
 function isTime(typeName: string): boolean {
@@ -116,7 +121,9 @@ function writerOf(
 
 /** Options as plain data. */
 function shownOptions(options: unknown): Readonly<Record<string, unknown>> {
-  return JSON.parse(JSON.stringify(options, (_, value: unknown) => (typeof value === 'function' ? '(a function)' : value))) as Record<string, unknown>
+  return JSON.parse(
+    JSON.stringify(options, (_, value: unknown) => (typeof value === 'function' ? '(a function)' : value)),
+  ) as Record<string, unknown>
 }
 
 export function rowsInWords(rows: RowsSpec): string {

@@ -20,7 +20,7 @@ export async function conditionReader(): Promise<ConditionReader> {
     columnRules: (condition) => readCondition(at(parse(`select 1 where ${condition}`), 'SelectStmt', 'whereClause')),
     isRead: (condition) => {
       const parts = allParts(at(parse(`select 1 where ${condition}`), 'SelectStmt', 'whereClause'))
-      return parts !== undefined && parts.every((part) => Object.keys(simpleRule(part)).length > 0)
+      return parts?.every((part) => Object.keys(simpleRule(part)).length > 0) === true
     },
     partitionRules: (bound, key) =>
       readBound(at(parse(`create table t partition of p ${bound}`), 'CreateStmt', 'partbound'), key),

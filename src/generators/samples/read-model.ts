@@ -266,7 +266,17 @@ function describeColumn(column: ColumnRow, types: Types, reader: ConditionReader
   const required = not_null || rules.notNull === true || (sampleType.kind === 'domain' && sampleType.notNull)
   const source = identity === 'a' ? 'identity' : identity === 'd' || counted ? 'sequence' : 'given'
   const { has_default: hasDefault, comment } = column
-  return { number, name, type: sampleType, typeName, notNull: required, hasDefault, comment: comment ?? undefined, source, rules }
+  return {
+    number,
+    name,
+    type: sampleType,
+    typeName,
+    notNull: required,
+    hasDefault,
+    comment: comment ?? undefined,
+    source,
+    rules,
+  }
 }
 
 function describeType(oid: number, modifier: number, types: Types, reader: ConditionReader): SampleType {

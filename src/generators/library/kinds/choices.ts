@@ -11,7 +11,9 @@ export const constant = defineGenerator({
   name: 'constant',
   summary: 'The same value in every row.',
   options: z.strictObject({
-    value: z.union([scalar, z.array(z.unknown()), z.record(z.string(), z.unknown())]).describe('the value; a text is read as SQL reads it'),
+    value: z
+      .union([scalar, z.array(z.unknown()), z.record(z.string(), z.unknown())])
+      .describe('the value; a text is read as SQL reads it'),
   }),
   example: { value: 'EUR' },
   fills: families,
@@ -41,9 +43,13 @@ export const choice = defineGenerator({
     values: z
       .union([
         z.array(scalar).min(1, 'must name a value'),
-        z.record(z.string(), z.number().nonnegative()).refine((weights) => Object.values(weights).some((weight) => weight > 0), 'must have a weight above 0'),
+        z
+          .record(z.string(), z.number().nonnegative())
+          .refine((weights) => Object.values(weights).some((weight) => weight > 0), 'must have a weight above 0'),
       ])
-      .describe('a list of values that are as likely as each other, or an object of values and their weights; texts are read as SQL reads them'),
+      .describe(
+        'a list of values that are as likely as each other, or an object of values and their weights; texts are read as SQL reads them',
+      ),
   }),
   example: { values: { paid: 80, open: 15, cancelled: 5 } },
   fills: families,
@@ -61,7 +67,9 @@ export const choice = defineGenerator({
 })
 
 /** Weights by text, in the order in which they were written. */
-function weightsOf(values: readonly (string | number | boolean)[] | Readonly<Record<string, number>>): Record<string, number> {
+function weightsOf(
+  values: readonly (string | number | boolean)[] | Readonly<Record<string, number>>,
+): Record<string, number> {
   if (!Array.isArray(values)) return { ...(values as Readonly<Record<string, number>>) }
   const weights: Record<string, number> = {}
   for (const value of values as readonly unknown[]) weights[literalText(value)] = (weights[literalText(value)] ?? 0) + 1
@@ -79,7 +87,8 @@ export const boolean = defineGenerator({
   example: { share: 0.9 },
   fills: ['boolean', 'integer', 'text'],
   build({ share }, site) {
-    const forms: readonly Value[] = site.family === 'boolean' ? [false, true] : site.family === 'integer' ? [0, 1] : ['false', 'true']
+    const forms: readonly Value[] =
+      site.family === 'boolean' ? [false, true] : site.family === 'integer' ? [0, 1] : ['false', 'true']
     const shown = site.family === 'integer' ? ['0', '1'] : ['false', 'true']
     return {
       finite: { size: 2, at: (index) => forms[index] ?? null },

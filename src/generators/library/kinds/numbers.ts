@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { rounded } from '../curve.js'
 import {
   between,
   type Continuous,
@@ -10,8 +9,9 @@ import {
   pareto as paretoOf,
   zipf as zipfOf,
 } from '../continuous.js'
-import { type Built, defineGenerator, type Site } from '../generator.js'
+import { rounded } from '../curve.js'
 import { scaleOf } from '../encoders.js'
+import { type Built, defineGenerator, type Site } from '../generator.js'
 
 const numeric = ['integer', 'decimal', 'interval'] as const
 

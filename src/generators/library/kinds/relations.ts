@@ -1,12 +1,10 @@
 import { z } from 'zod'
-import { permutation } from '../permutation.js'
 import { streamKey } from '../../random.js'
 import { zipf } from '../continuous.js'
 import { type Built, defineGenerator, families, type ReferredRows, type Site, type Value } from '../generator.js'
+import { permutation } from '../permutation.js'
 
-const columnOfTable = z
-  .string()
-  .regex(/^[^.]+\.[^.]+$/, 'must name a table and its column, for example "customers.id"')
+const columnOfTable = z.string().regex(/^[^.]+\.[^.]+$/, 'must name a table and its column, for example "customers.id"')
 
 export const references = defineGenerator({
   name: 'references',

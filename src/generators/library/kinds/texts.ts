@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { streamKey } from '../../random.js'
-import { type Built, defineGenerator, type Finite, type Site, type Value } from '../generator.js'
 import { lengthOf } from '../encoders.js'
-import { PatternError, parsePattern } from '../pattern.js'
 import { callFaker, checkMethod } from '../faker-methods.js'
+import { type Built, defineGenerator, type Finite, type Site, type Value } from '../generator.js'
+import { PatternError, parsePattern } from '../pattern.js'
 import { words as commonWords } from '../words.js'
 
 const reference = /\{([^{}]+)\}/g
@@ -15,7 +15,9 @@ export const template = defineGenerator({
     text: z
       .string()
       .min(1)
-      .describe('the text; {column} stands for a column of the row, {reference.column} for one of the row referred to, {row} for the number of the row, {{ and }} for braces'),
+      .describe(
+        'the text; {column} stands for a column of the row, {reference.column} for one of the row referred to, {row} for the number of the row, {{ and }} for braces',
+      ),
     case: z.enum(['lower', 'upper', 'as-is']).default('as-is').describe('the letters of the result'),
   }),
   example: { text: 'INV-{row}', case: 'as-is' },

@@ -123,12 +123,17 @@ export const after = defineGenerator({
   name: 'after',
   summary: 'A time some while after another one: of the same row, or of the row that it refers to.',
   options: z.strictObject({
-    time: z.string().min(1).describe('the column that it follows: "created_at", or "customer_id.created_at" of the row referred to'),
+    time: z
+      .string()
+      .min(1)
+      .describe('the column that it follows: "created_at", or "customer_id.created_at" of the row referred to'),
     delay: duration.default('1 day').describe('how long after, typically'),
     spread: z
       .enum(['exponential', 'log-normal', 'uniform', 'exact'])
       .default('exponential')
-      .describe('how delays differ: exponential and log-normal have a long tail, uniform lies between 0 and twice the delay'),
+      .describe(
+        'how delays differ: exponential and log-normal have a long tail, uniform lies between 0 and twice the delay',
+      ),
     within: z
       .boolean()
       .default(true)
