@@ -26,13 +26,15 @@ export async function loadPackValidation(pack: Pack): Promise<PackValidation> {
 }
 
 async function observabilityFacts(): Promise<ObservabilityFacts> {
-  const { pricesPerThousand } = await import('../generators/observability/prices.js')
+  const { pricesPerThousand, priceTable } = await import('../generators/observability/prices.js')
   const { profileCalled, profileNames } = await import('../generators/observability/profiles.js')
   const { departments } = await import('../generators/observability/departments.js')
   const { adoption } = await import('../generators/observability/rollout.js')
   const { longestLag } = await import('../generators/observability/agents.js')
   const { segmentShares } = await import('../generators/observability/users.js')
+  const { passingScore } = await import('../generators/observability/encode.js')
   type Profile = ReturnType<typeof profileCalled>
+  const earliestLead = ({ environments }: Profile) => Math.max(...Object.values(environments).map(({ lead }) => lead))
   const facts = (profile: Profile): ProfileFacts => ({
     ...promised,
     agents: profile.fleet.total,
@@ -43,14 +45,19 @@ async function observabilityFacts(): Promise<ObservabilityFacts> {
     rollout: {
       versions: profile.rollout.releases.map(({ version }) => version),
       adoption: (version, time) => adoption(profile.rollout, version, time),
-      earliest: Math.max(...Object.values(profile.environments).map(({ lead }) => lead)),
+      earliest: earliestLead(profile),
+      firstSeen: profile.rollout.releases.map(({ at }, place) => (place === 0 ? 0 : at - earliestLead(profile))),
       latest: longestLag,
     },
     users: { count: profile.users.count, segments: segmentShares },
     evaluations: profile.evaluations.share,
   })
   return {
-    prices: Object.entries(pricesPerThousand()).map(([model, price]) => ({ model, ...price })),
+    prices: Object.entries(pricesPerThousand()).map(([model, price]) => ({
+      ...{ model, ...price },
+      provider: priceTable.models.find(({ name }) => name === model)?.provider ?? '',
+    })),
+    passingScore,
     profiles: Object.fromEntries(profileNames.map((name) => [name, facts(profileCalled(name))])),
     primaryIntents: Object.fromEntries(departments.map(({ code, types }) => [code, types.map(({ intent }) => intent)])),
   }

@@ -1,6 +1,6 @@
 import type { Session } from '../database/connect.js'
 import type { Platform } from '../database/platform.js'
-import type { RowRule } from './rows.js'
+import type { Bind, RowRule } from './rows.js'
 
 /** How much a violated check matters, the gravest first; only errors fail a run. */
 export const severities = ['error', 'warning', 'info'] as const
@@ -51,6 +51,11 @@ export interface Check<Facts = unknown> {
   run(context: CheckContext<Facts>): Promise<Observation>
   /** Present on a check about single rows, so that the engine can fuse it with others of the same table. */
   readonly rule?: RowRule<Facts>
+  /**
+   * A query with a text column `key` for every failing row, where the check can name them
+   * all; scoring compares them with what is known to be wrong.
+   */
+  failing?(context: CheckContext<Facts>, bind: Bind): Promise<string> | string
 }
 
 /** A named set of checks that are asked for together. */

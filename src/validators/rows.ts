@@ -47,7 +47,13 @@ export function rowCheck<Facts, Join extends string>(definition: RowCheckDefinit
     joins,
     ...(among ? { among: among.condition, amongName: among.name } : {}),
   }
-  return { ...description, rule, run: (context) => checkAlone(rule, context) }
+  return {
+    ...description,
+    rule,
+    run: (context) => checkAlone(rule, context),
+    failing: async (context, bind) =>
+      `select ${source.key} as key ${await fromClause(source, [rule], context, bind)} where ${failingRows(rule)}`,
+  }
 }
 
 /**
@@ -116,7 +122,8 @@ async function scan<Facts>(
     `count(*) filter (where ${rule.among ?? 'true'}) as seen_${index}`,
     `count(*) filter (where ${failingRows(rule)}) as failing_${index}`,
   ])
-  const { clause, values } = await fromClause(source, rules, context)
+  const values: string[] = []
+  const clause = await fromClause(source, rules, context, binder(values))
   const [row] = await context.session.unsafe(`select ${columns.join(',\n')}\n${clause}`, values)
   return rules.map((_, index) => ({
     seen: Number(row?.[`seen_${index}`] ?? 0),
@@ -125,7 +132,8 @@ async function scan<Facts>(
 }
 
 async function sample<Facts>(rule: RowRule<Facts>, context: CheckContext<Facts>): Promise<string[]> {
-  const { clause, values } = await fromClause(rule.source, [rule], context)
+  const values: string[] = []
+  const clause = await fromClause(rule.source, [rule], context, binder(values))
   const rows = await context.session.unsafe<{ key: string | null }[]>(
     `select ${rule.source.key} as key ${clause} where ${failingRows(rule)} order by 1 limit ${sampleSize}`,
     values,
@@ -137,17 +145,21 @@ function failingRows({ among, violates }: Pick<RowRule, 'among' | 'violates'>): 
   return among ? `(${among}) and (${violates})` : `(${violates})`
 }
 
+/** Gives each value the next placeholder. */
+export function binder(values: string[]): Bind {
+  return (value) => `$${values.push(value)}`
+}
+
 async function fromClause<Facts>(
   source: RowSource<Facts>,
   rules: readonly RowRule<Facts>[],
   context: CheckContext<Facts>,
-): Promise<{ clause: string; values: string[] }> {
-  const values: string[] = []
-  const bind: Bind = (value) => `$${values.push(value)}`
+  bind: Bind,
+): Promise<string> {
   const joins: string[] = []
   for (const name of new Set(rules.flatMap((rule) => rule.joins))) {
     const join = source.joins[name]
     if (join) joins.push(await join(context, bind))
   }
-  return { clause: [`from ${source.from}`, ...joins].join('\n'), values }
+  return [`from ${source.from}`, ...joins].join('\n')
 }

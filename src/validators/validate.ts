@@ -31,24 +31,31 @@ export async function validate<Facts>(
   context: RunContext,
 ): Promise<ValidationResult> {
   const started = performance.now()
-  const checks = await withSession(database.sql, (session) =>
-    withTransaction(
-      session,
-      () => runSuites(session, database, suites, options, context),
-      'begin isolation level repeatable read read only',
-    ),
-  )
+  const checks = await inSnapshot(database, options, (snapshot) => runSuites(snapshot, suites, context))
   return { summary: summarize(checks, performance.now() - started), checks }
 }
 
-async function runSuites<Facts>(
-  session: Session,
+/** Runs `work` on one read-only snapshot of the database. */
+export function inSnapshot<Facts, T>(
   database: Database,
-  suites: readonly Suite<Facts>[],
   options: ValidateOptions<Facts>,
+  work: (snapshot: CheckContext<Facts>) => Promise<T>,
+): Promise<T> {
+  return withSession(database.sql, (session) =>
+    withTransaction(
+      session,
+      async () => work(await openContext(session, database, options)),
+      'begin isolation level repeatable read read only',
+    ),
+  )
+}
+
+/** Runs every check of `suites` in a snapshot. */
+export async function runSuites<Facts>(
+  context: CheckContext<Facts>,
+  suites: readonly Suite<Facts>[],
   run: RunContext,
 ): Promise<readonly CheckResult[]> {
-  const context = await openContext(session, database, options)
   const fused = new Map(fuse(suites.flatMap(({ checks }) => checks)).map((check) => [check.id, check]))
   const results: CheckResult[] = []
   for (const { name, checks } of suites) {
@@ -166,7 +173,8 @@ function endsTheRun(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^(CONNECTION_|ECONN|EPIPE|ETIMEDOUT)/.test(String(error.code))
 }
 
-function summarize(checks: readonly CheckResult[], duration: number): ValidationResult['summary'] {
+/** Counts the outcomes. */
+export function summarize(checks: readonly CheckResult[], duration: number): ValidationResult['summary'] {
   const count = (status: Status) => checks.filter((check) => check.status === status).length
   return {
     passed: count('passed'),

@@ -12,7 +12,7 @@ export interface ViolationsDefinition extends Pick<Check, 'id' | 'severity' | 'd
 
 /** Makes a check from a query that must return no row. */
 export function violationsCheck<Facts>({ rows, sql, among, ...description }: ViolationsDefinition): Check<Facts> {
-  return { ...description, run: (context) => countViolations(context, rows, sql, among) }
+  return { ...description, run: (context) => countViolations(context, rows, sql, among), failing: () => sql }
 }
 
 interface Counted {

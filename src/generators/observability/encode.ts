@@ -194,7 +194,7 @@ function traceChunks(source: EncodingSource): TraceChunks {
 
 const evaluator = 'quality-judge-2'
 /** The score from which an answer passes. */
-const passingScore = 70
+export const passingScore = 70
 
 const comments = {
   failed: 'The request failed, so there was no answer to judge.',

@@ -1,5 +1,6 @@
 import { type Observation, passed, sampleSize, skipped, violated } from '../check.js'
 import { countTolerance, lillieforsLimit, shareTolerance } from '../statistics.js'
+import { agentGapsCheck } from './agent-gaps.js'
 import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite, ProfileFacts, Range } from './facts.js'
 import { type Cell, cellsOf, countBy, hoursOf, isFailure, sumOf } from './generated.js'
 import { isLogNormal, measureStrata } from './latency-strata.js'
@@ -88,6 +89,7 @@ export const distributionSuite: ObservabilitySuite = {
       'every agent has as many traces on every whole working day as the profile says',
       agentVolume,
     ),
+    agentGapsCheck,
     traitCheck(
       'latency_mean',
       'A mean far off makes every target look met, or missed.',

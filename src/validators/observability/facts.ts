@@ -7,11 +7,14 @@ export interface ObservabilityFacts {
   readonly profiles: Readonly<Record<string, ProfileFacts>>
   /** The three intents that most requests of a department are about, by its code. */
   readonly primaryIntents: Readonly<Record<string, readonly string[]>>
+  /** The score from which a judged answer passes. */
+  readonly passingScore: number
 }
 
 /** US dollars for a thousand tokens. */
 export interface ModelPrice {
   readonly model: string
+  readonly provider: string
   readonly input: number
   readonly output: number
 }
@@ -45,6 +48,8 @@ export interface RolloutFacts {
   readonly versions: readonly string[]
   /** The share that has moved to a version (by its place) or a later one; it never falls. */
   adoption(version: number, time: number): number
+  /** When each version is first seen anywhere. */
+  readonly firstSeen: readonly number[]
   /** No environment is earlier than the curve by more than this. */
   readonly earliest: number
   /** No agent is later than the curve by more than this. */

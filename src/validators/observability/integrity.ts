@@ -5,7 +5,7 @@ import { expectedColumns } from './expected-schema.js'
 import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite } from './facts.js'
 import { rollupChecks } from './rollup-checks.js'
 import { seedRuns } from './seed-runs.js'
-import { agentRows, evaluationRows, generatedTraces, traceRows, userRows } from './sources.js'
+import { agentRows, evaluationRows, generatedEvaluations, generatedTraces, traceRows, userRows } from './sources.js'
 import { departmentCodes, environmentCodes, intents, segments, sqlList, statuses } from './vocabulary.js'
 
 const presence: readonly ObservabilityCheck[] = [
@@ -96,6 +96,29 @@ const references: readonly ObservabilityCheck[] = [
     violates: 'u.user_id is null',
   }),
   rowCheck({
+    id: 'integrity.traces_agent_department',
+    severity: 'error',
+    description: 'Cost that is charged to another department than the agent of it is disputed.',
+    expected: 'every generated trace has the department of its agent',
+    source: traceRows,
+    among: {
+      condition: `${generatedTraces.condition} and a.agent_id is not null`,
+      name: 'generated traces of an agent',
+    },
+    joins: ['agent'],
+    violates: 'a.department_id is distinct from t.department_id',
+  }),
+  rowCheck({
+    id: 'integrity.traces_user_segment',
+    severity: 'error',
+    description: 'A user who is in two segments counts in both.',
+    expected: 'every generated trace has the segment of its user',
+    source: traceRows,
+    among: { condition: `${generatedTraces.condition} and u.user_id is not null`, name: 'generated traces of a user' },
+    joins: ['user'],
+    violates: 'u.user_segment is distinct from t.user_segment',
+  }),
+  rowCheck({
     id: 'integrity.evaluations_trace',
     severity: 'error',
     description: 'A score of a trace that does not exist distorts quality.',
@@ -152,6 +175,24 @@ const uniqueness: readonly ObservabilityCheck[] = [
     run: async (context) => reportRepeated(await context.once(repeatedTraces), 'other_time'),
   },
   violationsCheck({
+    id: 'integrity.traces_repeated',
+    severity: 'error',
+    description: 'A request that is recorded under two ids is counted and paid twice.',
+    expected: 'no two traces have the same agent, user, time and input',
+    rows: 'traces',
+    among: 'select count(*) from traces',
+    sql: `with suspects as materialized (
+            select workspace_id, agent_id, timestamp from traces group by 1, 2, 3 having count(*) > 1
+          )
+          select trace_id as key
+          from (
+            select trace_id, row_number() over (
+                     partition by workspace_id, agent_id, timestamp, user_id, input order by id) as number
+            from traces join suspects using (workspace_id, agent_id, timestamp)
+          ) repeated
+          where number > 1`,
+  }),
+  violationsCheck({
     id: 'integrity.traces_id_unique',
     severity: 'warning',
     description: 'No index keeps id unique across partitions; the proof of preservation leans on it.',
@@ -184,6 +225,19 @@ const values: readonly ObservabilityCheck[] = [
     violates: `price.model is null or t.cost_usd is distinct from
       round((t.tokens_input * price.input + t.tokens_output * price.output) / 1000, 6)`,
   }),
+  rowCheck({
+    id: 'integrity.model_provider',
+    severity: 'error',
+    description: 'A request that is put down to another provider spoils the comparison of providers.',
+    expected: 'every generated trace names the provider of its model',
+    source: traceRows,
+    among: {
+      condition: `${generatedTraces.condition} and price.model is not null`,
+      name: 'generated traces of a known model',
+    },
+    joins: ['price'],
+    violates: 't.model_provider is distinct from price.provider',
+  }),
   notNegative('latency', ['latency_ms']),
   notNegative('tokens', ['tokens_input', 'tokens_output', 'tokens_total']),
   notNegative('cost', ['cost_usd']),
@@ -210,6 +264,27 @@ const values: readonly ObservabilityCheck[] = [
     expected: `user_segment is ${segments.join(', ')} or null`,
     source: traceRows,
     violates: `t.user_segment not in (${sqlList(segments)})`,
+  }),
+  rowCheck({
+    id: 'integrity.traces_attributed',
+    severity: 'error',
+    description: 'Usage that belongs to nobody is in no report by user, segment, model or provider.',
+    expected: 'every generated trace names its user, segment, model, provider and input',
+    source: traceRows,
+    among: generatedTraces,
+    violates: anyNull('t', ['user_id', 'user_segment', 'model', 'model_provider', 'input']),
+  }),
+  rowCheck({
+    id: 'integrity.successes_answered',
+    severity: 'error',
+    description: 'A success without an answer is none for whoever asked.',
+    expected: 'every generated trace that succeeded has an output',
+    source: traceRows,
+    among: {
+      condition: `${generatedTraces.condition} and t.status = 'success'`,
+      name: 'generated traces that succeeded',
+    },
+    violates: 't.output is null',
   }),
   rowCheck({
     id: 'integrity.failures_explained',
@@ -243,6 +318,16 @@ const values: readonly ObservabilityCheck[] = [
     source: evaluationRows,
     violates: 'v.score not between 0 and 100',
   }),
+  rowCheck({
+    id: 'integrity.evaluations_verdict',
+    severity: 'error',
+    description: 'A verdict that contradicts its score makes two pass rates of one.',
+    expected: 'a generated evaluation passes exactly when its score reaches the passing score',
+    source: evaluationRows,
+    among: generatedEvaluations,
+    joins: ['standard'],
+    violates: 'v.is_passing is distinct from (v.score >= standard.passing)',
+  }),
 ]
 
 const times: readonly ObservabilityCheck[] = [
@@ -273,6 +358,40 @@ const times: readonly ObservabilityCheck[] = [
     among: { condition: 'run.run_id is not null', name: 'traces of recorded runs' },
     joins: ['run'],
     violates: 't.timestamp < run.window_from or t.timestamp >= run.window_to',
+  }),
+  rowCheck({
+    id: 'integrity.versions_released',
+    severity: 'error',
+    description: 'A version that runs before its release was labelled wrongly, or a canary nobody listed.',
+    expected: 'no generated trace runs a version before it was first released anywhere',
+    source: traceRows,
+    among: { condition: 'release.first_seen is not null', name: 'traces of versions with a release' },
+    joins: ['release'],
+    violates: `t.timestamp < release.first_seen - interval '1 millisecond'`,
+  }),
+  rowCheck({
+    id: 'integrity.traces_after_signup',
+    severity: 'error',
+    description: 'A user who asks before signing up breaks every cohort.',
+    expected: 'no generated trace is older than the sign-up of its user',
+    source: traceRows,
+    among: { condition: `${generatedTraces.condition} and u.user_id is not null`, name: 'generated traces of a user' },
+    joins: ['user'],
+    violates: 't.timestamp < u.signed_up_at',
+  }),
+  rowCheck({
+    id: 'integrity.traces_before_last_seen',
+    severity: 'error',
+    description: 'A user who asks after having left is counted as gone and as active.',
+    expected: 'no generated trace is later than its user was last seen in the same run',
+    source: traceRows,
+    among: {
+      condition: `${generatedTraces.condition} and u.metadata ->> 'obs_run' = t.metadata ->> 'obs_run'`,
+      name: 'generated traces of users of the same run',
+    },
+    joins: ['user'],
+    // The time of a user is kept to the millisecond.
+    violates: `t.timestamp >= coalesce(u.last_seen_at, '-infinity') + interval '1 millisecond'`,
   }),
   rowCheck({
     id: 'integrity.evaluations_after_trace',

@@ -5,6 +5,8 @@ import { seedRuns } from './seed-runs.js'
 /** Rows that a seeding run made carry its id; rows of applications never do. */
 export const generatedTraces = { condition: `t.metadata ? 'obs_run'`, name: 'generated traces' } as const
 
+export const generatedEvaluations = { condition: `v.metadata ? 'obs_run'`, name: 'generated evaluations' } as const
+
 /** Traces, with what their columns refer to; each join finds at most one row. */
 export const traceRows = {
   rows: 'traces',
@@ -18,6 +20,7 @@ export const traceRows = {
     user: () => 'left join users u on u.workspace_id = t.workspace_id and u.user_id = t.user_id',
     run: joinRun,
     price: joinPrice,
+    release: joinRelease,
   },
 } satisfies RowSource<ObservabilityFacts>
 
@@ -28,6 +31,8 @@ export const evaluationRows = {
   key: 'v.id::text',
   joins: {
     trace: () => 'left join traces t on t.trace_id = v.trace_id and t.timestamp = v.trace_timestamp',
+    standard: ({ facts }, bind) =>
+      `cross join (select ${bind(String(facts.passingScore))}::text::numeric as passing) standard`,
   },
 } satisfies RowSource<ObservabilityFacts>
 
@@ -58,10 +63,26 @@ async function joinRun(context: ObservabilityContext): Promise<string> {
   return `left join ${table} run on run.run_id = t.metadata ->> 'obs_run'`
 }
 
+/** When each version was first seen in each run. */
+async function joinRelease(context: ObservabilityContext, bind: Bind): Promise<string> {
+  const runs = await context.once(seedRuns)
+  const releases = runs.flatMap(({ run_id, profile, window_from, window_to }) => {
+    const rollout = context.facts.profiles[profile]?.rollout
+    const length = window_to.getTime() - window_from.getTime()
+    return (rollout?.versions ?? []).map((version, place) => ({
+      ...{ run_id, version },
+      first_seen: new Date(window_from.getTime() + (rollout?.firstSeen[place] ?? 0) * length),
+    }))
+  })
+  return `left join jsonb_to_recordset(${bind(JSON.stringify(releases))}::text::jsonb)
+              as release (run_id text, version text, first_seen timestamptz)
+            on release.run_id = t.metadata ->> 'obs_run' and release.version = t.version`
+}
+
 const noRuns = '(select null::text as run_id, null::timestamptz as window_from, null::timestamptz as window_to limit 0)'
 
 function joinPrice({ facts }: ObservabilityContext, bind: Bind): string {
   const prices = bind(JSON.stringify(facts.prices))
-  return `left join jsonb_to_recordset(${prices}::text::jsonb) as price (model text, input numeric, output numeric)
+  return `left join jsonb_to_recordset(${prices}::text::jsonb) as price (model text, provider text, input numeric, output numeric)
             on price.model = t.model`
 }

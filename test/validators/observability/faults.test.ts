@@ -96,6 +96,7 @@ const integrityFaults: readonly Fault[] = [
     `set session_replication_role = replica; update traces set department_id = gen_random_uuid() where ${someGenerated(2)}`,
     {
       'integrity.traces_department': 2,
+      'integrity.traces_agent_department': 2,
       'integrity.traces_hourly_equal_raw': null,
       'integrity.traces_daily_equal_raw': null,
     },
@@ -107,6 +108,7 @@ const integrityFaults: readonly Fault[] = [
      where d.workspace_id <> t.workspace_id and d.department_code = 'legal' and t.${someGenerated(2)}`,
     {
       'integrity.traces_department_workspace': 2,
+      'integrity.traces_agent_department': 2,
       'integrity.traces_hourly_equal_raw': null,
       'integrity.traces_daily_equal_raw': null,
     },
@@ -190,8 +192,60 @@ const integrityFaults: readonly Fault[] = [
       'schema.trace_index_count': null,
       'integrity.traces_key_unique': 1,
       'integrity.traces_id_unique': 1,
+      'integrity.traces_repeated': 1,
       'integrity.run_row_counts': 1,
     },
+  ),
+  fault(
+    'a request that is recorded twice',
+    `insert into traces select (jsonb_populate_record(t, jsonb_build_object('id', t.id + 1000000, 'trace_id', 'again-' || t.trace_id))).*
+       from traces t where t.trace_id in (select trace_id from traces where ${generated} order by 1 limit 2);
+     select setval(pg_get_serial_sequence('traces', 'id'), (select max(id) from traces))${refreshed}`,
+    { 'integrity.traces_repeated': 2, 'integrity.run_row_counts': 1 },
+  ),
+  fault('a success without an answer', `update traces set output = null where ${someSuccesses}`, {
+    'integrity.successes_answered': 2,
+    'integrity.rollups_refreshed': null,
+  }),
+  fault(
+    'a trace of nobody',
+    `update traces set user_id = null, user_segment = null where ${someGenerated(3)}${refreshed}`,
+    { 'integrity.traces_attributed': 3 },
+  ),
+  fault('a wrong provider', `update traces set model_provider = 'nobody' where ${someGenerated(2)}${refreshed}`, {
+    'integrity.model_provider': 2,
+  }),
+  fault(
+    'a department that is not that of the agent',
+    `update traces t set department_id = d.id from departments d
+     where d.workspace_id = t.workspace_id and d.id <> t.department_id and d.department_code in ('legal', 'hr') and t.${someGenerated(2)}${refreshed}`,
+    { 'integrity.traces_agent_department': 2 },
+  ),
+  fault(
+    'a segment that is not that of the user',
+    `update traces set user_segment = 'struggling' where ${someGenerated(2)}${refreshed}`,
+    { 'integrity.traces_user_segment': 2 },
+  ),
+  fault(
+    'a version before its release',
+    `update traces set version = 'v2.1' where trace_id in (select trace_id from traces where ${generated} order by timestamp limit 2)${refreshed}`,
+    { 'integrity.versions_released': 2 },
+  ),
+  fault(
+    'a user who asks before signing up',
+    `update users set signed_up_at = '2026-11-22' where user_id = (select user_id from traces where ${generated} group by 1 having count(*) = 1 order by 1 limit 1)`,
+    { 'integrity.traces_after_signup': 1 },
+  ),
+  fault(
+    'a user who asks after having left',
+    `update users set last_seen_at = last_seen_at - interval '1 second'
+     where user_id = (select user_id from traces where ${generated} group by 1 having count(*) = 1 order by 1 limit 1)`,
+    { 'integrity.traces_before_last_seen': 1 },
+  ),
+  fault(
+    'a verdict that contradicts its score',
+    `update evaluations set is_passing = not is_passing where id = (select min(id::text)::uuid from evaluations)`,
+    { 'integrity.evaluations_verdict': 1 },
   ),
   fault(
     'a token sum that is off',
@@ -241,7 +295,7 @@ const integrityFaults: readonly Fault[] = [
     'an unknown segment',
     `alter table traces drop constraint chk_traces_user_segment;
      update traces set user_segment = 'whale' where ${someGenerated(2)}${refreshed}`,
-    { 'integrity.segment_known': 2 },
+    { 'integrity.segment_known': 2, 'integrity.traces_user_segment': 2 },
   ),
   fault('a failure without a text', `update traces set status = 'error' where ${someSuccesses}${refreshed}`, {
     'integrity.failures_explained': 2,
@@ -268,6 +322,7 @@ const integrityFaults: readonly Fault[] = [
                          and not exists (select from evaluations v where v.trace_id = t.trace_id))${refreshed}`,
     {
       'integrity.timestamps_in_window': 1,
+      'integrity.traces_before_last_seen': 1,
     },
   ),
   fault(
