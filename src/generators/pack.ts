@@ -1,4 +1,5 @@
 import type { CopyBuffer } from './copy-binary.js'
+import type { FaultSetting } from './faults/fault.js'
 
 /** A half-open stretch of time in milliseconds since 1970: from <= t < to. */
 export interface Stretch {
@@ -24,6 +25,8 @@ export interface RunSettings {
    * appended run goes on with the same people instead of inventing others under their names.
    */
   readonly population?: PopulationSettings
+  /** Faults to plant; rows that get none are the same with and without them, so they are no part of `runId`. */
+  readonly faults?: readonly FaultSetting[]
 }
 
 export interface PopulationSettings {
