@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { backupSchema } from './backup-settings.js'
 import { UsageError } from './errors.js'
 import { nearest } from './suggest.js'
 
@@ -38,6 +39,7 @@ const configSchema = z.strictObject({
     .refine((packs) => new Set(packs.map((pack) => pack.name)).size === packs.length, 'two packs share a name')
     .default([]),
   backups: z.string().min(1).optional(),
+  backup: backupSchema.optional(),
   stateDirectory: z.string().min(1).optional(),
   workspace: workspaceId.optional(),
   logLevel: z.enum(logLevels).optional(),
@@ -101,7 +103,8 @@ function findUpwards(folder: string): string | undefined {
 function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
   const where = issue.path.join('.')
   if (issue.code !== 'unrecognized_keys') return [`${where || '(file)'}: ${issue.message}`]
-  const known = Object.keys(where === '' ? configSchema.shape : packSchema.shape)
+  const shape = where === '' ? configSchema.shape : where === 'backup' ? backupSchema.shape : packSchema.shape
+  const known = Object.keys(shape)
   return issue.keys.map((key) => {
     const guess = nearest(key, known)
     return `${[...issue.path, key].join('.')}: is not a setting${guess ? `, did you mean ${guess}?` : ''}`

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { type BackupSettings, backupSettings } from './backup-settings.js'
 import {
   type ConfigFile,
   identifier,
@@ -39,6 +40,7 @@ export interface Settings {
   readonly pack: Pack
   /** Absolute folder for backups. */
   readonly backups: string
+  readonly backup: BackupSettings
   /** Absolute folder of the embedded server, normally `.obs`. */
   readonly stateDirectory: string
   /** The workspace that seeding and queries use unless a flag says otherwise. */
@@ -83,7 +85,8 @@ export async function loadSettings(
   const target = await attempt(problems, () => chooseTarget(flags, said, file))
   // Without the file nobody knows which packs there are.
   const pack = file && (await attempt(problems, () => choosePack(flags, said, file)))
-  if (!chosen || !variables || !file || !target || !pack) throw together(problems)
+  const backup = file && (await attempt(problems, () => backupSettings(file.content.backup, file.folder)))
+  if (!chosen || !variables || !file || !target || !pack || !backup) throw together(problems)
 
   const { content, folder } = file
   const historySchema = chosen.historySchema ?? variables.OBS_HISTORY_SCHEMA
@@ -93,6 +96,7 @@ export async function loadSettings(
     configFile: file.path,
     target,
     pack: historySchema === undefined ? pack : { ...pack, historySchema },
+    backup,
     backups: named(variables.OBS_BACKUPS) ?? inFolder(content.backups, 'backups'),
     stateDirectory: named(variables.OBS_STATE_DIR) ?? inFolder(content.stateDirectory, '.obs'),
     workspace: variables.OBS_WORKSPACE ?? content.workspace,

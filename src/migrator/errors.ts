@@ -199,7 +199,7 @@ export interface RunState {
   readonly done: readonly string[]
   /** Where the database is now, in words. */
   readonly now: string
-  readonly backup?: { readonly id: string; readonly path: string } | null
+  readonly backup?: { readonly id: string; readonly path: string; readonly restore?: string } | null
 }
 
 /** A migration failed; those before it in the same run stay as they are. */
@@ -248,7 +248,7 @@ function failureText(state: RunState, failure: Failure): string {
     state.done.length > 0 && `${state.direction === 'up' ? 'applied' : 'reverted'} before it: ${list(state.done)}`,
     state.now,
     state.backup &&
-      `the backup before it: ${state.backup.id}; obs backup restore ${state.backup.id} --to <new database> brings it back beside this one`,
+      `the backup before it is ${state.backup.id}; this brings it back: ${state.backup.restore ?? `obs backup restore ${state.backup.id}`}`,
   ]
   return lines.filter(Boolean).join('\n')
 }

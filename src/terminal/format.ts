@@ -1,3 +1,5 @@
+export { formatBytes } from '../format-bytes.js'
+
 /** `1234567` as `1,234,567`. */
 export function formatCount(count: number | bigint): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
@@ -11,15 +13,16 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`
 }
 
-/** Bytes in binary units: `1.4 MiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
-  const value = bytes / 1024 ** power
-  return `${power === 0 ? value : value.toFixed(1)} ${units[power]}`
-}
-
 /** A point in time to the second, in UTC: `2026-11-22 09:30:00Z`. */
 export function formatTime(time: Date): string {
   return `${time.toISOString().slice(0, 19).replace('T', ' ')}Z`
+}
+
+const hour = 3_600_000
+
+/** How long ago or how long something is, roughly: `12 min 05 s`, `36 h`, `9 days`. */
+export function formatAge(milliseconds: number): string {
+  if (milliseconds < hour) return formatDuration(Math.max(0, milliseconds))
+  if (milliseconds < 48 * hour) return `${Math.floor(milliseconds / hour)} h`
+  return `${Math.floor(milliseconds / (24 * hour))} days`
 }

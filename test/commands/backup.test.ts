@@ -43,7 +43,6 @@ it('says in words what it did, and never the password', async () => {
 it.each([
   ['an engine that there is not', ['create', '--engine', 'magic']],
   ['a backup that there is not', ['verify', '20200101T000000Z-nothing']],
-  ['a target that nobody named', ['restore', 'latest']],
   ['a target name that is too long', ['restore', 'latest', '--to', 'x'.repeat(64)]],
   ['a connection string of keywords', ['restore', 'latest', '--to', 'host=db password=open-sesame dbname=x']],
   ['a target URL of another database system', ['restore', 'latest', '--to', 'mysql://localhost/x']],

@@ -56,7 +56,11 @@ describe('obs migrate up', () => {
     expect(await migrate('up', '--json')).toBe(0)
     expect(answer()).toEqual({
       applied: [{ version: 2, name: 'toy', duration_ms: expect.any(Number) }],
-      backup: { id: expect.any(String), path: expect.stringContaining(join(folder, 'backups')) },
+      backup: {
+        id: expect.any(String),
+        path: expect.stringContaining(join(folder, 'backups')),
+        restore: expect.stringMatching(/^obs backup restore \S+ --replace /),
+      },
       preservation: {
         mode: 'hashes',
         because: expect.stringContaining('the tables hold about'),
@@ -230,7 +234,7 @@ describe('obs migrate plan', () => {
           lint: [{ rule: 'index-blocks-writes', severity: 'error', version: 2 }],
         },
       ],
-      backup: { made: true, scope: 'database', engine: expect.any(String), estimated_bytes: expect.any(Number) },
+      backup: { made: true, scope: 'full', engine: expect.any(String), estimated_bytes: expect.any(Number) },
       preservation: { mode: 'hashes', because: expect.any(String) },
     })
     expect(await migrate('up', '--dry-run', '--json')).toBe(0)

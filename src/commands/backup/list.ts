@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { type BackupEntry, listBackups } from '../../backup/list-backups.js'
-import { formatBytes, formatCount, formatDuration } from '../../terminal/format.js'
+import { formatAge, formatBytes, formatCount } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
 import { action } from '../invocation.js'
@@ -69,12 +69,4 @@ function stateOf({ state, problem }: BackupEntry, style: Style): string {
   const text = problem ? `${state}: ${problem}` : state
   if (state === 'complete') return style.good(text)
   return state === 'damaged' ? style.bad(text) : style.notice(text)
-}
-
-const hour = 3_600_000
-
-function formatAge(milliseconds: number): string {
-  if (milliseconds < hour) return formatDuration(Math.max(0, milliseconds))
-  if (milliseconds < 48 * hour) return `${Math.floor(milliseconds / hour)} h`
-  return `${Math.floor(milliseconds / (24 * hour))} days`
 }

@@ -6,7 +6,7 @@ import { formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
 import {
-  backupOption,
+  addBackupOptions,
   ddlLockTimeoutOption,
   ddlRetryForOption,
   lockTimeoutOption,
@@ -27,11 +27,9 @@ interface DownFlags extends RunFlags {
 }
 
 export function migrateDownCommand(): Command {
-  return new Command('down')
-    .description('revert migrations, the one applied last first')
+  return addBackupOptions(new Command('down').description('revert migrations, the one applied last first'))
     .option('--to <version>', 'end at this version; 0 reverts everything', parseVersion)
     .addOption(stepsOption('how many to revert (default: 1)'))
-    .addOption(backupOption())
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())

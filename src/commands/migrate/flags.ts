@@ -1,14 +1,24 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type BackupMode, backupModes } from '../../backup-settings.js'
 import type { Database } from '../../database/connect.js'
-import { ObsError, UsageError } from '../../errors.js'
+import { UsageError } from '../../errors.js'
 import type { PreservationMode } from '../../migrator/preservation/choose-preservation.js'
-import type { BackupReference } from '../../migrator/run/run.js'
-import { formatBytes, formatCount } from '../../terminal/format.js'
+import type { MakeBackupFlags } from '../backup/make-backup.js'
+import { afterSuccessOption, commandWords, duration, encryptToOption } from '../backup/own-command.js'
 import type { Invocation } from '../invocation.js'
+import { safetyNet } from './safety-net.js'
+
+/** The flags that say what to rely on when a migration goes wrong. */
+export interface BackupFlags extends MakeBackupFlags {
+  /** Undefined: what the configuration says, else chosen by size. */
+  readonly backup?: BackupMode
+  readonly backupProofCommand?: readonly string[]
+  readonly backupProofFile?: string
+  readonly backupMaxAge?: number
+}
 
 /** The flags that every run of migrations takes. */
-export interface RunFlags {
-  readonly backup: 'full' | 'none'
+export interface RunFlags extends BackupFlags {
   readonly preserve?: PreservationMode
   readonly lockTimeout: number
   readonly ddlLockTimeout: number
@@ -52,10 +62,30 @@ export function refuseBoth({ to, steps }: { readonly to?: number; readonly steps
   })
 }
 
-export function backupOption(): Option {
-  return new Option('--backup <mode>', 'full: back up first when there is data; none: do not')
-    .choices(['full', 'none'])
-    .default('full')
+/** Adds the flags that say what is backed up first, or whose backup is relied on. */
+export function addBackupOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--backup <mode>',
+        'what to back up first when there is data: full, tables (those the plan can alter), schema, ' +
+          'external (demand proof of another backup) or none; by default obs chooses by size',
+      ).choices([...backupModes]),
+    )
+    .addOption(
+      new Option(
+        '--backup-proof-command <command>',
+        'for external: a program that ends with 0 when there is a backup and may print its time (ISO 8601)',
+      ).argParser(commandWords('--backup-proof-command')),
+    )
+    .option('--backup-proof-file <path>', 'for external: a file that the other system writes with every backup')
+    .addOption(
+      new Option('--backup-max-age <time>', 'for external: how old the backup may be (default: 24h)').argParser(
+        duration,
+      ),
+    )
+    .addOption(encryptToOption())
+    .addOption(afterSuccessOption())
 }
 
 export function preserveOption(): Option {
@@ -92,31 +122,13 @@ export function ddlRetryForOption(): Option {
 
 /** Flags as the engine wants them. */
 export function runOptions(invocation: Invocation<RunFlags>, database: Database) {
-  const { backup, preserve, lockTimeout, ddlLockTimeout, ddlRetryFor } = invocation.options
+  const { preserve, lockTimeout, ddlLockTimeout, ddlRetryFor } = invocation.options
+  const backup = safetyNet(invocation)
   return {
     lockTimeoutMs: lockTimeout,
     ddlLockTimeoutMs: ddlLockTimeout,
     ddlRetryForMs: ddlRetryFor,
     ...(preserve ? { preserve } : {}),
-    ...(backup === 'full' ? { backup: () => makeBackup(invocation, database) } : {}),
-  }
-}
-
-/** A backup that fails stops the run before anything was changed, and says so. */
-async function makeBackup({ settings, context }: Invocation<unknown>, database: Database): Promise<BackupReference> {
-  const { createBackup } = await import('../../backup/create-backup.js')
-  try {
-    const { id, path, bytes, manifest } = await createBackup(database, { directory: settings.backups }, context)
-    context.progress.step(`backed up ${formatCount(manifest.rows)} rows (${formatBytes(bytes)}) as ${id}`)
-    return { id, path }
-  } catch (error) {
-    if (!(error instanceof ObsError)) throw error
-    throw new ObsError(`no migration was run, because the backup before it failed: ${error.message}`, {
-      code: error.code,
-      exitCode: error.exitCode,
-      cause: error,
-      hint: `${error.hint ?? 'Look at the message above.'} --backup none goes ahead without one.`,
-      ...(error.details ? { details: error.details } : {}),
-    })
+    ...(backup ? { backup: backup.make(database) } : {}),
   }
 }

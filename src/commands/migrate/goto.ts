@@ -6,7 +6,7 @@ import type { MigrateGotoOptions } from '../../migrator/run/goto.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
 import {
-  backupOption,
+  addBackupOptions,
   ddlLockTimeoutOption,
   ddlRetryForOption,
   lockTimeoutOption,
@@ -25,11 +25,9 @@ interface GotoFlags extends RunFlags {
 }
 
 export function migrateGotoCommand(): Command {
-  return new Command('goto')
-    .description('bring the database to a version, up or down')
+  return addBackupOptions(new Command('goto').description('bring the database to a version, up or down'))
     .argument('<version>', 'the version to end at; 0 reverts everything', parseVersion)
     .addOption(outOfOrderOption())
-    .addOption(backupOption())
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { UpTarget } from '../../migrator/plan/plan.js'
 import { action } from '../invocation.js'
-import { backupOption, outOfOrderOption, parseVersion, preserveOption, refuseBoth, stepsOption } from './flags.js'
+import { addBackupOptions, outOfOrderOption, parseVersion, preserveOption, refuseBoth, stepsOption } from './flags.js'
 import { answerPreview, type PreviewFlags } from './preview.js'
 
 interface PlanFlags extends PreviewFlags {
@@ -12,13 +12,11 @@ interface PlanFlags extends PreviewFlags {
 }
 
 export function migratePlanCommand(): Command {
-  return new Command('plan')
-    .description('show what up, or down, would do, statement by statement')
+  return addBackupOptions(new Command('plan').description('show what up, or down, would do, statement by statement'))
     .option('--to <version>', 'end at this version', parseVersion)
     .addOption(stepsOption('how many migrations (default: up: all that are pending; down: 1)'))
     .option('--down', 'the way down')
     .addOption(outOfOrderOption())
-    .addOption(backupOption())
     .addOption(preserveOption())
     .addHelpText(
       'after',

@@ -1,11 +1,12 @@
 import type { Situation, Step } from '../../migrator/plan/plan.js'
 import type { Preview, PreviewOptions } from '../../migrator/preview/preview.js'
 import { type Invocation, withTarget } from '../invocation.js'
-import type { RunFlags } from './flags.js'
+import type { BackupFlags, RunFlags } from './flags.js'
 import { previewJson, previewText } from './render-preview.js'
+import { safetyNet } from './safety-net.js'
 
 /** The part of a run's flags that a preview depends on. */
-export type PreviewFlags = Pick<RunFlags, 'backup' | 'preserve'> & Pick<PreviewOptions, 'besideOtherTool'>
+export type PreviewFlags = BackupFlags & Pick<RunFlags, 'preserve'> & Pick<PreviewOptions, 'besideOtherTool'>
 
 /**
  * Answers with what a plan would do; `next` is the command that does it.
@@ -30,17 +31,15 @@ async function look(
   plan: (situation: Situation) => readonly Step[],
 ): Promise<Preview> {
   const { settings, options, context } = invocation
+  const net = safetyNet(invocation)
   const { previewMigrations } = await import('../../migrator/preview/preview.js')
-  const { previewBackup } = await import('../../backup/preview-backup.js')
   return withTarget(
     invocation,
     (database) => {
       const wanted: PreviewOptions = {
         ...(options.preserve ? { preserve: options.preserve } : {}),
         ...(options.besideOtherTool ? { besideOtherTool: true } : {}),
-        ...(options.backup === 'full'
-          ? { backup: () => previewBackup(database, { directory: settings.backups }) }
-          : {}),
+        ...(net ? { backup: net.preview(database) } : {}),
       }
       return previewMigrations(database, settings.pack, plan, wanted, context)
     },

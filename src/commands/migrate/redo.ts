@@ -6,7 +6,7 @@ import type { MigrateRedoOptions } from '../../migrator/run/redo.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
 import {
-  backupOption,
+  addBackupOptions,
   ddlLockTimeoutOption,
   ddlRetryForOption,
   lockTimeoutOption,
@@ -19,10 +19,8 @@ import { answerPreview } from './preview.js'
 import { bothWaysJson, bothWaysText } from './render.js'
 
 export function migrateRedoCommand(): Command {
-  return new Command('redo')
-    .description('revert the migrations applied last and apply them again')
+  return addBackupOptions(new Command('redo').description('revert the migrations applied last and apply them again'))
     .argument('[count]', 'how many (default: 1)', parseCount)
-    .addOption(backupOption())
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())

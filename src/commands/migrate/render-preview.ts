@@ -3,10 +3,11 @@ import type { Finding } from '../../migrator/lint/rule.js'
 import type { StatementPreview } from '../../migrator/preview/describe-step.js'
 import type { Preview } from '../../migrator/preview/preview.js'
 import type { TableState } from '../../migrator/preview/table-book.js'
-import { formatBytes, formatCount } from '../../terminal/format.js'
+import { formatAge, formatBytes, formatCount } from '../../terminal/format.js'
 import { printable } from '../../terminal/printable.js'
 import type { Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
+import { describeScope } from './safety-net.js'
 
 /** The JSON form of a plan. */
 export function previewJson(preview: Preview) {
@@ -46,10 +47,13 @@ function stepJson(step: PlannedStep) {
 function backupJson(backup: Preview['backup']) {
   if ('none' in backup) return { made: false, because: backup.none }
   if ('impossible' in backup) return { made: false, fails: true, because: backup.impossible }
-  const { scope, engine, reason, directory, tableBytes, estimatedBytes } = backup
+  if ('external' in backup) return { made: false, external: backup.external, max_age_ms: backup.maxAge }
+  const { scope, scopeReason, tables, engine, reason, directory, tableBytes, estimatedBytes } = backup
   return {
     made: true,
     scope,
+    scope_because: scopeReason,
+    tables,
     engine,
     because: reason,
     directory,
@@ -145,10 +149,14 @@ function rowsOf({ origin, rows }: TableState): string {
 function backupLine({ backup }: Preview): string {
   if ('none' in backup) return `backup: none, because ${backup.none}`
   if ('impossible' in backup) return `backup: it would fail, and the run with it: ${backup.impossible}`
-  const { engine, reason, directory, estimatedBytes } = backup
+  if ('external' in backup) {
+    return `backup: none of its own; ${printable(backup.external)} has to prove that another one is at most ${formatAge(backup.maxAge)} old`
+  }
+  const { scopeReason, engine, reason, directory, estimatedBytes } = backup
   const size = estimatedBytes === null ? 'size unknown' : `up to about ${formatBytes(estimatedBytes)}`
   const folder = relative(process.cwd(), directory)
-  return `backup: the whole database, ${size}, by the ${engine} engine (${reason}), in ${folder.startsWith('..') ? directory : folder}`
+  const place = folder.startsWith('..') ? directory : folder
+  return `backup: ${describeScope(backup)}, ${size} (${scopeReason}), by the ${engine} engine (${reason}), in ${place}`
 }
 
 function indent(text: string): string {

@@ -4,7 +4,7 @@ import { exitCodes, UsageError } from '../../errors.js'
 import type { RepairChoice, RepairOptions, RepairResult } from '../../migrator/recovery/repair.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import {
-  backupOption,
+  addBackupOptions,
   ddlLockTimeoutOption,
   ddlRetryForOption,
   lockTimeoutOption,
@@ -23,8 +23,7 @@ interface RepairFlags extends RunFlags {
 }
 
 export function migrateRepairCommand(): Command {
-  return new Command('repair')
-    .description('explain a half-done migration and settle it')
+  return addBackupOptions(new Command('repair').description('explain a half-done migration and settle it'))
     .argument(
       '[version]',
       'the version, as obs migrate status shows it; needed when several are half done',
@@ -39,7 +38,6 @@ export function migrateRepairCommand(): Command {
         'you finished it, or took it back, by hand; changes the history and nothing else',
       ).choices(['applied', 'reverted']),
     )
-    .addOption(backupOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())
     .addOption(ddlRetryForOption())

@@ -5,7 +5,7 @@ import { formatDuration } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import {
-  backupOption,
+  addBackupOptions,
   ddlLockTimeoutOption,
   ddlRetryForOption,
   lockTimeoutOption,
@@ -29,12 +29,10 @@ interface UpFlags extends RunFlags {
 }
 
 export function migrateUpCommand(): Command {
-  return new Command('up')
-    .description('apply pending migrations, oldest first')
+  return addBackupOptions(new Command('up').description('apply pending migrations, oldest first'))
     .option('--to <version>', 'stop after this version', parseVersion)
     .addOption(stepsOption('how many to apply (default: all that are pending)'))
     .addOption(outOfOrderOption())
-    .addOption(backupOption())
     .addOption(preserveOption())
     .addOption(lockTimeoutOption())
     .addOption(ddlLockTimeoutOption())

@@ -19,15 +19,20 @@ import {
   type PreservationChoice,
   type PreservationMode,
 } from '../preservation/choose-preservation.js'
+import { reachOf } from '../preservation/reach.js'
 import { planUnlocked } from '../run/plan-unlocked.js'
-import type { RunOptions } from '../run/run.js'
+import type { BackupRequest, RunOptions } from '../run/run.js'
 import { readSituation } from '../run/situation.js'
 import { describeStep, type Knowledge, type StepPreview } from './describe-step.js'
 import { TableBook } from './table-book.js'
 
 /** The backup that would be made before the first migration. */
 export interface PlannedBackup {
-  readonly scope: 'database'
+  readonly scope: 'full' | 'tables' | 'schema'
+  /** Why so much. */
+  readonly scopeReason: string
+  /** The tables of the scope `tables`; what they reference comes with them. */
+  readonly tables: readonly { readonly schema: string; readonly name: string }[]
   readonly engine: string
   /** Why this engine. */
   readonly reason: string
@@ -38,10 +43,18 @@ export interface PlannedBackup {
   readonly estimatedBytes: number | null
 }
 
+/** Another system's backup is relied on, when it is proven to be recent. */
+export interface RelianceOnOther {
+  /** The command or file that has to prove it. */
+  readonly external: string
+  /** Milliseconds. */
+  readonly maxAge: number
+}
+
 export interface PreviewOptions extends Pick<RunOptions, 'besideOtherTool'> {
   readonly preserve?: PreservationMode
   /** Describes the backup; called when the database holds data. Without it none would be made. */
-  readonly backup?: () => Promise<PlannedBackup>
+  readonly backup?: (request: BackupRequest) => Promise<PlannedBackup | RelianceOnOther>
 }
 
 /** What a run would do, in order. */
@@ -55,7 +68,7 @@ export interface Preview {
   readonly endsAt: number
   readonly migrations: readonly (StepPreview & { readonly lint: readonly Finding[] })[]
   /** The backup, or why there would be none, or why it would fail and the run with it. */
-  readonly backup: PlannedBackup | { readonly none: string } | { readonly impossible: string }
+  readonly backup: PlannedBackup | RelianceOnOther | { readonly none: string } | { readonly impossible: string }
   readonly preservation: PreservationChoice
 }
 
@@ -158,7 +171,7 @@ async function backupOf(
   if (steps.length === 0) return { none: 'nothing would be run' }
   if (!backup) return { none: '--backup none' }
   if (rows === 0 && !(await mayHoldData(session, schema))) return { none: 'the database holds nothing' }
-  return backup().catch((error: unknown) => {
+  return backup({ reach: () => reachOf(session, schema, steps) }).catch((error: unknown) => {
     if (error instanceof ObsError) return { impossible: error.message }
     throw error
   })

@@ -206,7 +206,10 @@ async function undo(
       details: { version: found.record.version, reason: plan.reason },
     })
   }
-  const made = backup && (await holdsData(session, recovery.pack.schema)) ? await backup() : null
+  const made =
+    backup && (await holdsData(session, recovery.pack.schema))
+      ? await backup({ reach: async () => ({ anyBecause: 'a repair is made' }) })
+      : null
   await runUndo(session, recovery, found, plan, context)
   return { ran: [...plan.cleanup, ...plan.sql], backup: made }
 }

@@ -15,6 +15,7 @@ import { type LockPatience, lockPolicy } from '../lock/lock-policy.js'
 import type { Migration } from '../migration.js'
 import type { Situation, Step } from '../plan/plan.js'
 import { choosePreservation, type PreservationMode, rowsIn } from '../preservation/choose-preservation.js'
+import { type Reach, reachOf } from '../preservation/reach.js'
 import { type PreservationSummary, summarise } from '../preservation/summarise.js'
 import { halfDone } from '../recovery/investigate.js'
 import { settleByCatalog } from '../recovery/recover.js'
@@ -27,6 +28,14 @@ import { readSituation } from './situation.js'
 export interface BackupReference {
   readonly id: string
   readonly path: string
+  /** The command that brings it back, to be copied; `obs backup restore <id>` unless given. */
+  readonly restore?: string
+}
+
+/** What a backup may depend on. */
+export interface BackupRequest {
+  /** Which tables the plan can alter. */
+  readonly reach: () => Promise<Reach>
 }
 
 /** What `up` and `down` have in common. */
@@ -36,7 +45,7 @@ export interface RunOptions extends LockPatience {
   /** How to prove that nothing was lost; by default it depends on the amount of data. */
   readonly preserve?: PreservationMode
   /** Makes a backup; called once, before the first migration, when the database holds data. */
-  readonly backup?: () => Promise<BackupReference | null>
+  readonly backup?: (request: BackupRequest) => Promise<BackupReference | null>
   /** Only says what would be done: nothing is locked and nothing is changed. */
   readonly dryRun?: boolean
   /** Called after each migration, outside its transaction, on the session that ran it. */
@@ -171,12 +180,12 @@ async function runLocked(
 
 async function backUp(
   session: Session,
-  { pack, options }: Work,
+  { pack, options, steps }: Work,
   { progress }: RunContext,
 ): Promise<BackupReference | null> {
   if (!options.backup || !(await holdsData(session, pack.schema))) return null
   progress.step('backing up')
-  return options.backup()
+  return options.backup({ reach: () => reachOf(session, pack.schema, steps) })
 }
 
 async function ensureSchema(session: Session, schema: string): Promise<void> {

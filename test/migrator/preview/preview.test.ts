@@ -234,7 +234,9 @@ describe('making a plan', () => {
   it('describes the backup when the database holds data, and says why there would be none', async () => {
     const { db, pack } = await petDatabase({ '0002_x.up.sql': 'select 1;' })
     const described: PlannedBackup = {
-      scope: 'database',
+      scope: 'full',
+      scopeReason: 'asked for',
+      tables: [],
       engine: 'built-in',
       reason: 'asked for',
       directory: '/b',
