@@ -18,6 +18,7 @@ import {
 } from './manifest.js'
 
 const partialSuffix = '.partial'
+const deletingSuffix = '.deleting'
 const ownerName = 'owner.json'
 const ownerSchema = z.object({ pid: z.int().positive(), host: z.string(), started_at: z.string() })
 
@@ -112,7 +113,32 @@ export async function removeDeadPartials(directory: string): Promise<string[]> {
 
 /** The names of the finished backups of `directory`, in no particular order. */
 export async function archiveNames(directory: string): Promise<string[]> {
-  return (await folderNames(directory)).filter((name) => archivePattern.test(name) && !name.endsWith(partialSuffix))
+  const isFinished = (name: string) => !name.endsWith(partialSuffix) && !name.endsWith(deletingSuffix)
+  return (await folderNames(directory)).filter((name) => archivePattern.test(name) && isFinished(name))
+}
+
+/** The folders of backups whose removal was begun; what is in them is not whole any more. */
+export async function deletingNames(directory: string): Promise<string[]> {
+  return (await folderNames(directory)).filter((name) => archivePattern.test(name) && name.endsWith(deletingSuffix))
+}
+
+/**
+ * Removes a finished backup.
+ *
+ * It loses its name first, so that a run that dies on the way leaves nothing that looks like a backup.
+ */
+export async function removeArchive(directory: string, name: string): Promise<void> {
+  const doomed = join(directory, name + deletingSuffix)
+  await rename(join(directory, name), doomed)
+  await syncFolder(directory)
+  await rm(doomed, { recursive: true, force: true })
+}
+
+/** Finishes removals that died on the way and returns the names of their folders. */
+export async function finishRemovals(directory: string): Promise<string[]> {
+  const names = await deletingNames(directory)
+  for (const name of names) await rm(join(directory, name), { recursive: true, force: true })
+  return names
 }
 
 async function createArchive(directory: string, wanted: string, encryption: Encryption | undefined): Promise<Archive> {

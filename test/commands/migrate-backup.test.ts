@@ -64,7 +64,8 @@ describe('--backup external', () => {
 
   it('goes on when a file is young enough, and stops when it is too old, empty or gone', async () => {
     const proof = join(folder, 'last-backup')
-    const up = (...more: string[]) => obs('migrate', 'up', '--backup', 'external', '--backup-proof-file', proof, ...more)
+    const up = (...more: string[]) =>
+      obs('migrate', 'up', '--backup', 'external', '--backup-proof-file', proof, ...more)
     await expectRefused(await up(), 'cannot be looked at (ENOENT)')
     await files({ 'last-backup': '' })
     await expectRefused(await up(), 'is empty')
@@ -82,7 +83,15 @@ describe('--backup external', () => {
   it('asks a program, and believes only its exit code and a time', async () => {
     const ask = async (script: string, ...more: string[]) => {
       const path = await program("it's a proof", script)
-      return obs('migrate', 'up', '--backup', 'external', '--backup-proof-command', `"${path}" --stanza 'my db'`, ...more)
+      return obs(
+        'migrate',
+        'up',
+        '--backup',
+        'external',
+        '--backup-proof-command',
+        `"${path}" --stanza 'my db'`,
+        ...more,
+      )
     }
     await expectRefused(await ask('echo no backup for "$2" >&2; exit 3'), 'ended with exit code 3: no backup for my db')
     await expectRefused(await ask(`echo ${hoursAgo(30).toISOString()}`), '30 hours ago')
@@ -94,7 +103,14 @@ describe('--backup external', () => {
   })
 
   it('passes nothing to a shell', async () => {
-    const code = await obs('migrate', 'up', '--backup', 'external', '--backup-proof-command', `/bin/echo $(touch ${folder}/pwned); true`)
+    const code = await obs(
+      'migrate',
+      'up',
+      '--backup',
+      'external',
+      '--backup-proof-command',
+      `/bin/echo $(touch ${folder}/pwned); true`,
+    )
     await expectRefused(code, 'printed what is not a time')
     expect(await readdir(folder)).not.toContain('pwned')
     const missing = await obs('migrate', 'up', '--backup', 'external', '--backup-proof-command', '/nowhere/proof')
@@ -107,14 +123,19 @@ describe('--backup external', () => {
     await expectRefused(await obs('migrate', 'up', '--backup', 'external', ...both), 'two answers')
     await expectRefused(await obs('migrate', 'up', '--backup-proof-file', 'x'), '--backup external alone')
     await expectRefused(await obs('migrate', 'up', '--backup', 'external', '--backup-max-age', 'soon'), 'such as 90s')
-    await expectRefused(await obs('migrate', 'up', '--backup', 'external', '--backup-proof-command', `it's`), 'not closed')
+    await expectRefused(
+      await obs('migrate', 'up', '--backup', 'external', '--backup-proof-command', `it's`),
+      'not closed',
+    )
   }, 60_000)
 
   it('comes from the configuration as well, and a plan says what has to be proven without asking', async () => {
     await program('proof', `touch '${folder}/asked'`)
     await configure({ backup: { mode: 'external', proofCommand: [join(folder, 'proof'), 'a b'], maxAge: '36h' } })
     expect(await obs('migrate', 'plan')).toBe(0)
-    expect(printed.stdout).toContain(`backup: none of its own; ${join(folder, 'proof')} a b has to prove that another one is at most 36 h old`)
+    expect(printed.stdout).toContain(
+      `backup: none of its own; ${join(folder, 'proof')} a b has to prove that another one is at most 36 h old`,
+    )
     expect(await obs('migrate', 'up', '--dry-run', '--json')).toBe(0)
     expect(answer().backup).toEqual({ made: false, external: `${join(folder, 'proof')} a b`, max_age_ms: 129_600_000 })
     expect(await readdir(folder)).not.toContain('asked')
@@ -134,7 +155,10 @@ describe('--backup external', () => {
 
 describe('--after-success', () => {
   it('runs on the whole backup before the first migration, and stops the run when it fails', async () => {
-    const hook = await program('hook', `echo "taking $1 $OBS_BACKUP_ID"; ls "$OBS_BACKUP_PATH" > '${folder}/seen'; exit 7`)
+    const hook = await program(
+      'hook',
+      `echo "taking $1 $OBS_BACKUP_ID"; ls "$OBS_BACKUP_PATH" > '${folder}/seen'; exit 7`,
+    )
     const code = await obs('migrate', 'up', '--after-success', `'${hook}' away`)
     expect(code).toBe(1)
     const [id = ''] = await backups()
@@ -150,7 +174,11 @@ describe('--after-success', () => {
 describe('a backup by size', () => {
   it('is of the whole database while that is small, and says so', async () => {
     expect(await obs('migrate', 'up', '--dry-run', '--json')).toBe(0)
-    expect(answer().backup).toMatchObject({ made: true, scope: 'full', scope_because: expect.stringMatching(/^it holds .*KiB/) })
+    expect(answer().backup).toMatchObject({
+      made: true,
+      scope: 'full',
+      scope_because: expect.stringMatching(/^it holds .*KiB/),
+    })
     expect(await obs('migrate', 'up')).toBe(0)
     expect(printed.stderr).toContain('backing up the whole database: it holds')
   })
@@ -162,7 +190,10 @@ describe('a backup by size', () => {
     expect(printed.stdout).toContain('backup: the table public.toy with what they reference')
     await files({ '0003_any.up.sql': 'do $$ begin delete from pet; end $$;' })
     expect(await obs('migrate', 'plan', '--backup', 'tables', '--json')).toBe(0)
-    expect(answer().backup).toMatchObject({ scope: 'full', scope_because: expect.stringContaining('3_any runs do $$ begin') })
+    expect(answer().backup).toMatchObject({
+      scope: 'full',
+      scope_because: expect.stringContaining('3_any runs do $$ begin'),
+    })
   })
 })
 
@@ -183,7 +214,11 @@ it('names the command that brings the backup back when a migration fails after a
   })
   expect(await main([...splitWords(command, 'the message').slice(1), '--yes', '--json']), printed.stderr).toBe(0)
   const { kept } = JSON.parse(printed.stdout.slice(printed.stdout.indexOf('{')))
-  onTestFinished(() => onServer(async (sql) => void (await sql.unsafe(`drop database ${quoteIdentifier(kept)} with (force)`))))
+  onTestFinished(() =>
+    onServer(async (sql) => void (await sql.unsafe(`drop database ${quoteIdentifier(kept)} with (force)`))),
+  )
   await inDatabase(db.address, async ({ sql }) => expect(await sql`select from pet`).toHaveLength(1))
-  await inDatabase(withDatabaseName(db.address, kept), async ({ sql }) => expect(await sql`select from pet`).toHaveLength(0))
+  await inDatabase(withDatabaseName(db.address, kept), async ({ sql }) =>
+    expect(await sql`select from pet`).toHaveLength(0),
+  )
 })

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { createBackupCommand } from './create.js'
 import { discardCommand } from './discard.js'
 import { listBackupsCommand } from './list.js'
+import { pruneCommand } from './prune.js'
 import { restoreBackupCommand } from './restore.js'
 import { swapCommand } from './swap.js'
 import { verifyBackupCommand } from './verify.js'
@@ -13,6 +14,7 @@ export function backupCommand(): Command {
     .addCommand(listBackupsCommand())
     .addCommand(verifyBackupCommand())
     .addCommand(restoreBackupCommand())
+    .addCommand(pruneCommand())
     .addCommand(swapCommand())
     .addCommand(discardCommand())
     .addHelpText(

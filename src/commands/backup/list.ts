@@ -22,7 +22,9 @@ Examples:
   $ obs backup list --json
 
 States: complete; damaged (the manifest was touched); writing (a run is at it);
-partial (a run died: the next obs backup create removes it).
+partial (a run died: the next obs backup create removes it); deleting (the next prune finishes it).
+Proof: hashed (every file was read and compared with its hash) or restored (it was brought back into a
+database that turned out to be the same), by which command and when.
 Files are not read again here; obs backup verify does that.`,
     )
     .action(
@@ -43,6 +45,8 @@ function backupTable(backups: readonly BackupEntry[], directory: string, style: 
       { title: 'size', align: 'right' },
       { title: 'rows', align: 'right' },
       { title: 'engine' },
+      { title: 'scope' },
+      { title: 'proof' },
       { title: 'version' },
       { title: 'state' },
     ],
@@ -51,12 +55,18 @@ function backupTable(backups: readonly BackupEntry[], directory: string, style: 
       backup.created_at === null ? '' : formatAge(now - Date.parse(backup.created_at)),
       backup.bytes === null ? '' : formatBytes(backup.bytes),
       backup.rows === null ? '' : formatCount(backup.rows),
-      backup.engine ?? '',
+      [backup.engine ?? '', ...(backup.encryption === 'age' ? ['encrypted'] : [])].join('\n'),
+      backup.scope ?? '',
+      proofOf(backup, now),
       versionsOf(backup.migrations),
       stateOf(backup, style),
     ]),
   )
   return `${table}\n${style.faint(directory)}`
+}
+
+function proofOf({ proof }: BackupEntry, now: number): string {
+  return proof ? `${proof.level} by ${proof.by}\n${formatAge(now - Date.parse(proof.at))} ago` : ''
 }
 
 function versionsOf(migrations: BackupEntry['migrations']): string {
