@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { RunContext } from '../context.js'
-import { catalogHash, readCatalog } from '../database/catalog.js'
+import { catalogHash } from '../database/catalog.js'
 import { type Session, type Sql, throwIfAborted } from '../database/connect.js'
 import type { Platform } from '../database/platform.js'
 import { quoteQualified } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import type { ArchiveReader } from './archive-reader.js'
+import { catalogOf } from './catalog-lines.js'
 import { catalogName, type Manifest } from './manifest.js'
 
 interface Restored {
@@ -61,7 +62,7 @@ async function objectDifferences(
   context: RunContext,
 ): Promise<string[]> {
   if (Math.floor(platform.serverVersion / 10_000) !== Math.floor(manifest.server_version_num / 10_000)) return []
-  const found = await readCatalog(sql, manifest.schemas)
+  const found = await catalogOf(sql, manifest.scope, manifest.schemas)
   if (catalogHash(found) === manifest.catalog_hash) return []
   const expected = z.array(z.string()).parse(JSON.parse(await archive.text(catalogName)))
   return compareCatalogs(expected, found, context)

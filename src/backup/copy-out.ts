@@ -1,82 +1,155 @@
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { RunContext } from '../context.js'
-import { type Session, type Sql, throwIfAborted } from '../database/connect.js'
-import { quoteQualified } from '../database/quote.js'
+import type { Session, Sql } from '../database/connect.js'
+import { quoteIdentifier, quoteQualified } from '../database/quote.js'
+import { ObsError } from '../errors.js'
 import type { Archive } from './archive.js'
+import type { CopyPart, CopyUnit } from './copy-units.js'
 import { columnList, type SourceTable } from './inventory.js'
 import type { ManifestFile, ManifestTable } from './manifest.js'
+import { type Reading, readInUnits } from './read-in-units.js'
+import { addHashes, hashRows, type RowHash, type RowSelection } from './row-hash.js'
 
-/** A table as it lies in the archive, and the file that holds its rows. */
-export interface CopiedTable {
-  readonly table: ManifestTable
-  readonly file: ManifestFile
-}
-
-/** Bytes handed to gzip at a time; a row at a time would cost more than the compression itself. */
+/** Bytes handed on at a time; a row at a time would cost more than the compression itself. */
 const batchBytes = 256 * 1024
 const newline = 10
 
+/** Tables as they lie in the archive, and the files that hold their rows. */
+export interface CopiedTables {
+  readonly tables: readonly ManifestTable[]
+  readonly files: readonly ManifestFile[]
+}
+
+/** A part of a table in the archive; without rows it needs no file. */
+interface CopiedPart extends RowHash {
+  readonly part: CopyPart
+  readonly file: ManifestFile | undefined
+}
+
 /**
- * Streams the rows of every table into a gzip file of its own.
+ * Streams the rows of every table into compressed files, several sessions at a time.
  *
- * The session's transaction decides which rows those are. Memory stays flat: the socket
- * is paused while the disk is busy. `sql` is only used to cancel a COPY whose rows
- * nobody can take any more.
+ * All of them see the one snapshot, which also says how many rows there are and what they hash to.
+ * Memory stays flat: a socket is paused while the disk is busy.
+ *
+ * @throws ObsError `copy_differs` when the server sent other rows than it counted.
  */
-export async function copyTables(
-  { sql, session }: { readonly sql: Sql; readonly session: Session },
-  tables: readonly SourceTable[],
-  archive: Archive,
-  context: RunContext,
-): Promise<CopiedTable[]> {
-  const copied: CopiedTable[] = []
-  let rows = 0
-  const onRows = (more: number) => {
-    rows += more
-    context.progress.advance(rows, undefined, 'rows')
+export async function copyTables(reading: Reading, archive: Archive, context: RunContext): Promise<CopiedTables> {
+  const onRows = rowCounter(context)
+  const copied = await readInUnits(reading, context, (session, unit) =>
+    copyUnit({ archive, sql: reading.sql }, session, unit, onRows),
+  )
+  return summary(reading.tables, copied)
+}
+
+/** Counts and hashes the rows of every table, several sessions at a time. */
+export async function hashTables(reading: Reading, context: RunContext): Promise<ManifestTable[]> {
+  const onRows = rowCounter(context)
+  const hashed = await readInUnits(reading, context, async (session, { parts }) => {
+    const hashes = await hashRows(session, parts.map(selectionOf))
+    return parts.map((part, i): CopiedPart => {
+      const own = hashes[i] ?? noRows
+      onRows(own.rows)
+      return { part, file: undefined, ...own }
+    })
+  })
+  return [...summary(reading.tables, hashed).tables]
+}
+
+const noRows: RowHash = { rows: 0, hash: '0' }
+
+function rowCounter({ progress }: RunContext): (rows: number) => void {
+  let total = 0
+  return (rows) => {
+    total += rows
+    progress.advance(total, undefined, 'rows')
   }
-  for (const table of tables) {
-    throwIfAborted(context.signal)
-    const path = fileName(copied.length + 1, table)
-    copied.push(await copyTable({ sql, session }, table, path, archive, onRows))
+}
+
+interface Tools {
+  readonly archive: Archive
+  /** Cancels a COPY whose rows nobody can take any more. */
+  readonly sql: Sql
+}
+
+async function copyUnit(
+  tools: Tools,
+  session: Session,
+  { parts }: CopyUnit,
+  onRows: (rows: number) => void,
+): Promise<CopiedPart[]> {
+  const hashes = await hashRows(session, parts.map(selectionOf))
+  const copied: CopiedPart[] = []
+  for (const [i, part] of parts.entries()) {
+    const expected = hashes[i] ?? noRows
+    const file = expected.rows === 0 ? undefined : await copyPart(tools, session, part, expected, onRows)
+    copied.push({ part, file, ...expected })
   }
   return copied
 }
 
-/** `data/0001-public.traces.copy`: the number tells apart names that look alike once made safe. */
-function fileName(number: number, { schema, name }: SourceTable): string {
-  const safe = `${schema}.${name}`.replace(/[^A-Za-z0-9_.-]+/g, '_').slice(0, 80)
-  return `data/${String(number).padStart(4, '0')}-${safe}.copy`
+function selectionOf({ table: { schema, name, columns }, where }: CopyPart): RowSelection {
+  return { schema, name, columns, where }
 }
 
-async function copyTable(
-  { sql, session }: { readonly sql: Sql; readonly session: Session },
-  { schema, name, columns }: SourceTable,
-  path: string,
-  archive: Archive,
+async function copyPart(
+  tools: Tools,
+  session: Session,
+  { table: { schema, name, columns }, where, path }: CopyPart,
+  expected: RowHash,
   onRows: (rows: number) => void,
-): Promise<CopiedTable> {
-  const [backend] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
-  const copy = `copy ${quoteQualified(schema, name)} ${columnList(columns)} to stdout`
-  const source = await session.unsafe(copy).readable()
+): Promise<ManifestFile> {
+  const table = quoteQualified(schema, name)
+  const rowsOf =
+    where === undefined
+      ? `${table} ${columnList(columns)}`
+      : `(select ${columns.map(quoteIdentifier).join(', ')} from only ${table} ${where})`
   let rows = 0
-  const count = (batch: Uint8Array) => {
+  const file = await copyTo(tools, session, rowsOf, path, (batch) => {
     const more = countLines(batch)
     rows += more
     onRows(more)
-  }
+  })
+  if (rows !== expected.rows) throw copyDiffers(`${schema}.${name}`, rows, expected.rows)
+  return file
+}
+
+/** Streams what a query answers into a compressed file. */
+export function copyQuery(
+  tools: Tools,
+  session: Session,
+  query: string,
+  path: string,
+): Promise<ManifestFile> {
+  return copyTo(tools, session, `(${query})`, path, () => undefined)
+}
+
+async function copyTo(
+  { archive, sql }: Tools,
+  session: Session,
+  rows: string,
+  path: string,
+  onBatch: (batch: Uint8Array) => void,
+): Promise<ManifestFile> {
+  const [backend] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
+  const source = await session.unsafe(`copy ${rows} to stdout`).readable()
   try {
-    const file = await archive.write(path, batches(source, count), { compress: true })
+    const file = await archive.write(path, batches(source, onBatch), { compress: true })
     wakeSocket(source)
-    return {
-      table: { schema, name, rows, columns: [...columns], hash: null, files: [file.path], bytes: file.bytes },
-      file,
-    }
+    return file
   } catch (error) {
     await giveUp(source, sql, backend?.pid ?? 0)
     throw error
   }
+}
+
+function copyDiffers(table: string, rows: number, expected: number): ObsError {
+  return new ObsError(`the server sent ${rows} rows of ${table}, and its snapshot has ${expected}`, {
+    code: 'copy_differs',
+    hint: 'Take the backup again; nothing was left behind.',
+    details: { table, rows, expected },
+  })
 }
 
 /**
@@ -124,4 +197,34 @@ function countLines(chunk: Uint8Array): number {
   let lines = 0
   for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, at + 1)) lines++
   return lines
+}
+
+function summary(tables: readonly SourceTable[], copied: readonly CopiedPart[]): CopiedTables {
+  const parts = new Map<number, CopiedPart[]>()
+  for (const part of copied) {
+    const { oid } = part.part.table
+    parts.set(oid, [...(parts.get(oid) ?? []), part])
+  }
+  const files = copied.flatMap(({ file }) => file ?? []).sort(byPath)
+  return {
+    files,
+    tables: tables.map((table) => {
+      const own = parts.get(table.oid) ?? []
+      const ownFiles = own.flatMap(({ file }) => file ?? []).sort(byPath)
+      const { schema, name, columns, where } = table
+      return {
+        schema,
+        name,
+        columns: [...columns],
+        where,
+        ...addHashes(own),
+        files: ownFiles.map(({ path }) => path),
+        bytes: ownFiles.reduce((total, { bytes }) => total + bytes, 0),
+      }
+    }),
+  }
+}
+
+function byPath(a: ManifestFile, b: ManifestFile): number {
+  return a.path < b.path ? -1 : 1
 }

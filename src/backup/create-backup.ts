@@ -1,25 +1,29 @@
 import { mkdir, statfs } from 'node:fs/promises'
 import type { RunContext } from '../context.js'
-import { catalogHash, readCatalog } from '../database/catalog.js'
+import { catalogHash } from '../database/catalog.js'
 import { type Database, withDatabase } from '../database/connect.js'
 import { ObsError } from '../errors.js'
 import { obsVersion } from '../package.js'
 import { type Archive, explainWriteError, removeDeadPartials, withArchive } from './archive.js'
 import { dumpBuiltIn } from './built-in.js'
+import { catalogOf } from './catalog-lines.js'
 import { chooseEngine, type EngineChoice, type NativeTool } from './choose-engine.js'
+import { databaseSettingsName, readDatabaseSettings } from './database-settings.js'
 import type { Encryption } from './file-stages.js'
-import { type Inventory, readInventory } from './inventory.js'
+import { type Inventory, type RelationKey, readInventory } from './inventory.js'
 import {
+  type Codec,
   catalogName,
   type EngineName,
   type Manifest,
   type ManifestFile,
   type ManifestSequence,
   type ManifestTable,
+  type ScopeName,
 } from './manifest.js'
 import { dumpNative } from './native.js'
 import { findTool } from './native-tools.js'
-import type { Scope } from './scope.js'
+import { type Membership, membersOf, type Scope } from './scope.js'
 import { type Snapshot, withSnapshot } from './snapshot.js'
 import { verifyFiles } from './verify-backup.js'
 
@@ -56,7 +60,10 @@ export interface Dump {
   readonly tables: readonly ManifestTable[]
   readonly sequences: readonly ManifestSequence[]
   readonly roles: readonly string[]
+  readonly largeObjects: Manifest['large_objects']
   readonly pgDumpVersion: string
+  /** How the rows are compressed. */
+  readonly codec: Codec
 }
 
 /**
@@ -78,16 +85,40 @@ export async function createBackup(
   const { choice, native } = await decide(database, options)
   const run = async (own: Database) =>
     withSnapshot(own.sql, async (snapshot) => {
-      const inventory = await readInventory(snapshot.session)
-      await prepareDirectory(options.directory, inventory, context)
-      const { directory, encryption } = options
+      const { directory, encryption, scope = { kind: 'full' }, jobs = defaultJobs } = options
+      const members = scope.kind === 'tables' ? await membersOf(snapshot.session, scope.tables) : undefined
+      const everything = await readInventory(snapshot.session)
+      const inventory = within(scope, members, everything)
+      await prepareDirectory(directory, inventory, context)
       const place = { directory, database: inventory.database.name, now: new Date(), encryption }
       return withArchive(place, (archive) =>
-        write({ database: own, snapshot, inventory, archive, choice, native }, context),
+        write(
+          {
+            ...{ database: own, snapshot, inventory, members, scope: scope.kind, jobs, archive, choice, native },
+            allTables: everything.tables,
+          },
+          context,
+        ),
       )
     })
   // Connections of its own: the caller's may be held by what the backup is taken for.
-  return withDatabase(database.address, context, run, { connections: 3, purpose: 'backup' })
+  return withDatabase(database.address, context, run, { connections: 2, purpose: 'backup' })
+}
+
+/** Sessions that read rows at a time, unless it is said otherwise. */
+const defaultJobs = 2
+
+/** What of an inventory a backup of this scope is about. */
+function within({ kind }: Scope, members: Membership | undefined, inventory: Inventory): Inventory {
+  if (kind === 'full') return inventory
+  const chosen = new Set(members?.relations.map(({ oid }) => oid))
+  const tables = inventory.tables.filter(({ oid, where }) => chosen.has(oid) && where === null)
+  return {
+    ...inventory,
+    tables,
+    tableBytes: tables.reduce((total, { bytes }) => total + bytes, 0),
+    schemas: members?.schemas ?? inventory.schemas,
+  }
 }
 
 /** Chooses the engine by what is asked for, installed and able to dump this server. */
@@ -139,7 +170,15 @@ async function checkSpace(directory: string, tableBytes: number): Promise<void> 
 export interface DumpJob {
   readonly database: Database
   readonly snapshot: Snapshot
+  /** Of what is in the scope. */
   readonly inventory: Inventory
+  readonly scope: ScopeName
+  /** Every table of the database, in the scope or not. */
+  readonly allTables: readonly RelationKey[]
+  /** What belongs to a backup of some tables; undefined for other scopes. */
+  readonly members: Membership | undefined
+  /** Sessions that read at a time. */
+  readonly jobs: number
   readonly archive: Archive
 }
 
@@ -147,12 +186,14 @@ type Job = DumpJob & { readonly choice: EngineChoice; readonly native: NativeToo
 
 async function write(job: Job, context: RunContext): Promise<BackupResult> {
   const started = Date.now()
-  const { archive, choice, inventory, native, snapshot } = job
+  const { archive, choice, native } = job
   const dump =
     choice.engine === 'native' && native ? await dumpNative(job, native, context) : await dumpBuiltIn(job, context)
-  const lines = await readCatalog(snapshot.session, inventory.schemas)
+  const oids = job.members?.relations.map(({ oid }) => oid)
+  const lines = await catalogOf(job.snapshot.session, job.scope, job.inventory.schemas, oids)
   const catalog = await archive.write(catalogName, `${JSON.stringify(lines, null, 1)}\n`)
-  const files = [...dump.files, catalog]
+  const settings = job.scope === 'tables' ? [] : [await writeSettings(job)]
+  const files = [...dump.files, catalog, ...settings]
   context.progress.step('checking the backup')
   await verifyFiles(archive.folder, files)
   const manifest = describe(job, dump, { files, catalogHash: catalogHash(lines), started })
@@ -160,8 +201,13 @@ async function write(job: Job, context: RunContext): Promise<BackupResult> {
   return { id: archive.id, path, ...choice, bytes: manifest.bytes, verified: true, manifest }
 }
 
+async function writeSettings({ archive, snapshot }: Job): Promise<ManifestFile> {
+  const settings = await readDatabaseSettings(snapshot.session)
+  return archive.write(databaseSettingsName, `${JSON.stringify(settings, null, 2)}\n`)
+}
+
 function describe(
-  { archive, choice, database, inventory }: Job,
+  { archive, choice, database, inventory, scope }: Job,
   dump: Dump,
   more: { readonly files: ManifestFile[]; readonly catalogHash: string; readonly started: number },
 ): Manifest {
@@ -169,10 +215,10 @@ function describe(
   return {
     format_version: 2,
     id: archive.id,
-    scope: 'full',
-    codec: 'gzip',
+    scope,
+    codec: dump.codec,
     encryption: archive.encryption?.name ?? 'none',
-    large_objects: null,
+    large_objects: dump.largeObjects,
     created_at: new Date(more.started).toISOString(),
     duration_ms: Date.now() - more.started,
     engine: choice.engine,

@@ -3,12 +3,22 @@ import { findHistories } from '../database/history-table.js'
 import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import type { ManifestDatabase, ManifestSequence } from './manifest.js'
 
-/** A table whose own rows a backup holds: ordinary tables and the leaves of partitioned ones. */
-export interface SourceTable {
+/** A table, view or sequence: what it is called now, and what it is. */
+export interface RelationKey {
+  readonly oid: number
   readonly schema: string
   readonly name: string
+}
+
+/** A table whose own rows a backup holds: ordinary tables and the leaves of partitioned ones. */
+export interface SourceTable extends RelationKey {
   /** Columns that COPY writes, in the table's order: generated ones are left out. */
   readonly columns: readonly string[]
+  /** Of a table that belongs to an extension: which rows are the user's own, as the extension declares with a WHERE. */
+  readonly where: string | null
+  /** Size on disk without its indexes, and of its heap alone in pages; pages are null for what is not a heap. */
+  readonly bytes: number
+  readonly pages: number | null
 }
 
 /** What is in a database, as far as a backup of it must know. */
@@ -27,10 +37,19 @@ export async function readInventory(session: Session): Promise<Inventory> {
   return {
     database: await readDatabase(session),
     schemas: await readSchemas(session),
-    tables: tables.map(({ schema, name, columns }) => ({ schema, name, columns })),
+    tables,
     tableBytes: tables.reduce((total, { bytes }) => total + bytes, 0),
     migrations: await readMigrations(session),
   }
+}
+
+/** Every table that pg_dump will want to hold. */
+export function listLockable(session: Session): Promise<RelationKey[]> {
+  return session.unsafe<RelationKey[]>(`
+    select c.oid::bigint as oid, n.nspname as schema, c.relname as name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and ${userSchema} and ${notOfAnExtension('pg_class', 'c.oid')}
+    order by 1`)
 }
 
 /** What every object of an extension has: a dependency on it that `create extension` brings back. */
@@ -60,15 +79,22 @@ async function readSchemas(session: Session): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-function readTables(session: Session): Promise<(SourceTable & { bytes: number })[]> {
-  return session.unsafe<(SourceTable & { bytes: number })[]>(`
-    select n.nspname as schema, c.relname as name, pg_table_size(c.oid) as bytes,
+/** Tables of extensions count where the extension itself declares that they hold rows of the user's own. */
+function readTables(session: Session): Promise<SourceTable[]> {
+  return session.unsafe<SourceTable[]>(`
+    with config as (
+      select oid, condition from pg_extension cross join lateral unnest(extconfig, extcondition) as c (oid, condition)
+    )
+    select c.oid::bigint as oid, n.nspname as schema, c.relname as name, pg_table_size(c.oid) as bytes, config.condition as where,
+           case when m.amname = 'heap' then pg_relation_size(c.oid) / current_setting('block_size')::int end as pages,
            array(select a.attname::text from pg_attribute a
                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
                  order by a.attnum) as columns
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and ${userSchema} and ${notOfAnExtension('pg_class', 'c.oid')}
-    order by 1, 2`)
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_am m on m.oid = c.relam
+    left join config on config.oid = c.oid
+    where c.relkind = 'r'
+      and (config.oid is not null or ${userSchema} and ${notOfAnExtension('pg_class', 'c.oid')})
+    order by 2, 3`)
 }
 
 /**
@@ -76,55 +102,50 @@ function readTables(session: Session): Promise<(SourceTable & { bytes: number })
  *
  * Sequences stand outside of transactions: read after the snapshot was taken, they are
  * never behind the rows in it.
+ *
+ * @param chosen OIDs; every sequence when undefined.
  */
-export async function readSequences(session: Session): Promise<ManifestSequence[]> {
-  const names = await session.unsafe<{ schema: string; name: string }[]>(`
-    select n.nspname as schema, c.relname as name
+export async function readSequences(session: Session, chosen?: ReadonlySet<number>): Promise<ManifestSequence[]> {
+  const all = await session.unsafe<RelationKey[]>(`
+    select c.oid::bigint as oid, n.nspname as schema, c.relname as name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'S' and ${userSchema} and ${notOfAnExtension('pg_class', 'c.oid')}
-    order by 1, 2`)
+    where c.relkind = 'S' and ${userSchema}
+      and (${notOfAnExtension('pg_class', 'c.oid')} or c.oid in (select unnest(extconfig) from pg_extension))
+    order by 2, 3`)
+  const wanted = all.filter(({ oid }) => chosen === undefined || chosen.has(oid))
   const sequences: ManifestSequence[] = []
-  for (const { schema, name } of names) {
-    const [row] = await session.unsafe<{ last_value: string; is_called: boolean }[]>(
-      `select last_value::text as last_value, is_called from ${quoteQualified(schema, name)}`,
+  for (let from = 0; from < wanted.length; from += sequencesAtATime) {
+    const some = wanted.slice(from, from + sequencesAtATime)
+    const query = some.map(
+      ({ schema, name }, n) =>
+        `select ${n} as n, last_value::text as last_value, is_called from ${quoteQualified(schema, name)}`,
     )
-    if (row) sequences.push({ schema, name, last_value: row.last_value, is_called: row.is_called })
+    const rows = await session.unsafe<{ n: number; last_value: string; is_called: boolean }[]>(
+      query.join(' union all '),
+    )
+    for (const { n, last_value, is_called } of rows) {
+      const { schema, name } = some[n] as RelationKey
+      sequences.push({ schema, name, last_value, is_called })
+    }
   }
   return sequences
 }
 
-/** What the built-in engine would lose without a word, named for people; empty when it loses nothing. */
+const sequencesAtATime = 100
+
+/**
+ * What the built-in engine would lose without a word, named for people; empty when it loses nothing.
+ *
+ * pg_dump leaves subscriptions out when the role is no superuser, because their connection may
+ * hold a password.
+ */
 export async function whatBuiltInCannotCopy(session: Session): Promise<string[]> {
-  const [row] = await session<{ large: number }[]>`select count(*) as large from pg_largeobject_metadata`
-  const large = row && row.large > 0 ? [`${row.large} large objects`] : []
-  return [...large, ...(await foreignTables(session)), ...(await extensionRows(session))]
-}
-
-async function foreignTables(session: Session): Promise<string[]> {
-  const rows = await session.unsafe<{ schema: string; name: string }[]>(`
-    select n.nspname as schema, c.relname as name
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'f' and ${userSchema} and ${notOfAnExtension('pg_class', 'c.oid')}
-    order by 1, 2`)
-  return rows.map(({ schema, name }) => `the foreign table ${schema}.${name}`)
-}
-
-/** Tables of extensions that hold rows of the user's own, as the extension itself declares. */
-async function extensionRows(session: Session): Promise<string[]> {
-  const tables = await session<{ extension: string; schema: string; name: string; condition: string }[]>`
-    select e.extname as extension, n.nspname as schema, c.relname as name, config.condition
-    from pg_extension e
-    cross join lateral unnest(e.extconfig, e.extcondition) as config (oid, condition)
-    join pg_class c on c.oid = config.oid and c.relkind = 'r'
-    join pg_namespace n on n.oid = c.relnamespace
-    order by 1, 2, 3`
-  const found: string[] = []
-  for (const { extension, schema, name, condition } of tables) {
-    // The extension wrote the condition, with its WHERE, for exactly this use.
-    const rows = await session.unsafe(`select from ${quoteQualified(schema, name)} ${condition} limit 1`)
-    if (rows.length > 0) found.push(`rows in ${schema}.${name} of the extension ${extension}`)
-  }
-  return found
+  const rows = await session<{ name: string }[]>`
+    select subname as name from pg_subscription
+    where subdbid = (select oid from pg_database where datname = current_database())
+      and not (select rolsuper from pg_roles where rolname = current_user)
+    order by 1`
+  return rows.map(({ name }) => `the subscription ${name}, which only a superuser may read`)
 }
 
 /** The current version of every pack in the history of obs; empty where there is none. */

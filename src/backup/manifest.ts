@@ -41,6 +41,8 @@ const tableSchema = z.strictObject({
   rows: count,
   /** The columns that were copied, in the order of the files: generated ones are computed again. */
   columns: z.array(z.string()),
+  /** The rows it is about, with a WHERE: of a table of an extension those that are the user's own. Null for all of them. */
+  where: z.string().nullable(),
   /** Hash of the rows whatever their order, see `hashRows`; null in backups of obs 0.1. */
   hash: rowHash.nullable(),
   /** Where the rows are, a file or several; empty when the archive of pg_dump holds them. */
@@ -118,9 +120,9 @@ const firstManifestSchema = z
     ...common,
     tables: z.array(
       tableSchema
-        .omit({ hash: true, files: true })
+        .omit({ where: true, hash: true, files: true })
         .extend({ file: relativePath.nullable(), sha256: sha256.nullable() })
-        .transform(({ file, sha256: _, ...table }) => ({ ...table, hash: null, files: file === null ? [] : [file] })),
+        .transform(({ file, sha256: _, ...table }) => ({ ...table, where: null, hash: null, files: file === null ? [] : [file] })),
     ),
   })
   .transform(

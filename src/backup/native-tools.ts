@@ -1,11 +1,14 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import type { RunContext } from '../context.js'
 import type { ServerAddress } from '../database/address.js'
 import { throwIfAborted } from '../database/connect.js'
-import { ObsError, UsageError } from '../errors.js'
+import { codeOf, ObsError, UsageError } from '../errors.js'
 import type { NativeTool } from './choose-engine.js'
 
 /** Milliseconds a tool has to end after it was asked to, before it is killed. */
@@ -20,10 +23,7 @@ const patience = 3000
  */
 export async function findTool(name: 'pg_dump' | 'pg_restore', named?: string): Promise<NativeTool | undefined> {
   const path = named ?? name
-  const { code, stdout } = await run(path, ['--version'], {}, new AbortController().signal).catch(() => ({
-    code: -1,
-    stdout: '',
-  }))
+  const { code, stdout } = await versionOf(path)
   const version = new RegExp(`^${name} \\(PostgreSQL\\) ((\\d+)\\S*)`).exec(stdout)
   if (code === 0 && version) return { name, path, version: version[1] ?? '', major: Number(version[2]) }
   if (named === undefined) return undefined
@@ -32,6 +32,16 @@ export async function findTool(name: 'pg_dump' | 'pg_restore', named?: string): 
     hint: `Name the ${name} program itself, for example /usr/lib/postgresql/18/bin/${name}; nothing was written.`,
     details: { path: named },
   })
+}
+
+async function versionOf(path: string): Promise<{ readonly code: number; readonly stdout: string }> {
+  const signal = new AbortController().signal
+  try {
+    const { ending, taken } = await run(path, ['--version'], {}, signal, undefined, text)
+    return { code: ending.code, stdout: 'value' in taken ? taken.value : '' }
+  } catch {
+    return { code: -1, stdout: '' }
+  }
 }
 
 /** The pg_restore that lies beside a pg_dump, when the latter is named by a path; else the one on the PATH. */
@@ -55,31 +65,69 @@ export async function requireRestoreTool(pgDumpVersion: string, named?: string):
   })
 }
 
+/** How a client program is run. */
+export interface ToolRun {
+  readonly args: readonly string[]
+  /** The server it works on; undefined when it only reads an archive. */
+  readonly address?: ServerAddress
+  /** What it reads from its standard input. */
+  readonly input?: Readable
+}
+
 /**
- * Runs a client program of PostgreSQL against `address` and returns what it wrote to stdout.
+ * Runs a client program of PostgreSQL and returns what it wrote to stdout.
  *
  * It is started without a shell, and the connection travels in its environment: process
  * arguments can be read by every user of the machine. When the run is interrupted it is
- * asked to stop, and killed if it does not.
+ * asked to stop, and killed if it does not. What it warns of is passed on.
  *
  * @throws ObsError `<tool>_failed` with what the tool wrote to stderr.
  */
-export async function runTool(
+export async function runTool(tool: NativeTool, run: ToolRun, context: RunContext): Promise<string> {
+  const parts: string[] = []
+  await streamTool(tool, run, context, async (output) => {
+    output.setEncoding('utf8')
+    for await (const text of output) parts.push(text)
+  })
+  return parts.join('')
+}
+
+/** The same for output of any length: `take` reads it, and the program waits for it. */
+export async function streamTool<T>(
   tool: NativeTool,
-  args: readonly string[],
-  address: ServerAddress | undefined,
+  { args, address, input }: ToolRun,
   context: RunContext,
-): Promise<string> {
+  take: (output: Readable) => Promise<T>,
+): Promise<T> {
   return withTlsFiles(address, async (tlsVariables) => {
     const variables = address ? { ...connectionVariables(address), ...tlsVariables } : {}
-    const { code, stdout, stderr } = await run(tool.path, args, variables, context.signal)
+    const { ending, taken } = await run(tool.path, args, variables, context.signal, input, take)
     throwIfAborted(context.signal)
-    if (code === 0) return stdout
-    throw toolFailed(tool, code, stderr, address)
+    // What the program says of its end explains why nothing could be taken of it, not the other way about.
+    if (ending.code !== 0 && !taken.byTaker) throw toolFailed(tool, ending, address)
+    if ('error' in taken) throw taken.error
+    for (const warning of warningsIn(ending.stderr)) context.progress.warn(`${tool.name}: ${warning}`)
+    return taken.value
   })
 }
 
-function toolFailed(tool: NativeTool, code: number, stderr: string, address: ServerAddress | undefined): ObsError {
+/**
+ * What a program warned of, a warning and its details in one line, without what is harmless.
+ *
+ * Foreign keys that go round in a circle matter to a dump of rows alone; in a whole one they are made
+ * after the rows, so that no order of the tables is wrong. TimescaleDB's own catalog has such keys.
+ */
+export function warningsIn(stderr: string): string[] {
+  const messages: string[] = []
+  for (const line of stderr.split('\n').filter(Boolean)) {
+    const [, level = '', text = line] = /^pg_\w+: (warning|detail|hint|error): (.*)$/.exec(line) ?? []
+    if ((level === 'detail' || level === 'hint') && messages.length > 0) messages.push(`${messages.pop()} (${text})`)
+    else messages.push(text)
+  }
+  return messages.filter((message) => !/^there are circular foreign-key constraints/.test(message))
+}
+
+function toolFailed(tool: NativeTool, { code, stderr }: Ending, address: ServerAddress | undefined): ObsError {
   const diskIsFull = /No space left on device|Disk quota exceeded/i.test(stderr)
   // pg_restore with an address fills the server's disk, everything else fills that of the backups.
   const fullDiskHint =
@@ -88,9 +136,19 @@ function toolFailed(tool: NativeTool, code: number, stderr: string, address: Ser
       : 'Free some space or name a folder on another disk with OBS_BACKUPS; the database was only read.'
   return new ObsError(`${tool.path} ended with exit code ${code}: ${stderr.trim() || 'it said nothing'}`, {
     code: diskIsFull ? 'disk_full' : `${tool.name}_failed`,
-    hint: diskIsFull ? fullDiskHint : 'Read what it said above; nothing was left behind.',
+    hint: diskIsFull ? fullDiskHint : hintFor(stderr),
     details: { tool: tool.path, version: tool.version, exit_code: code },
   })
+}
+
+function hintFor(stderr: string): string {
+  if (/shared memory|max_locks_per_transaction/.test(stderr)) {
+    return 'Raise max_locks_per_transaction on that server and restart it; nothing was left behind.'
+  }
+  if (/lock timeout|could not obtain lock/.test(stderr)) {
+    return 'Somebody changes a table or waits to: try again when that is over; nothing was left behind.'
+  }
+  return 'Read what it said above; nothing was left behind.'
 }
 
 function connectionVariables(address: ServerAddress): Record<string, string> {
@@ -135,40 +193,74 @@ async function withTlsFiles<T>(
 
 interface Ending {
   readonly code: number
-  readonly stdout: string
   readonly stderr: string
 }
 
+/** What came of reading the output; `byTaker` when the program was ended because nobody could. */
+type Taken<T> =
+  | { readonly value: T; readonly byTaker: false }
+  | { readonly error: unknown; readonly byTaker: boolean }
+
 /** Rejects only when the program cannot be started. */
-function run(
+async function run<T>(
   path: string,
   args: readonly string[],
   variables: Record<string, string>,
   signal: AbortSignal,
-): Promise<Ending> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(path, args, { env: environment(variables), stdio: ['ignore', 'pipe', 'pipe'] })
-    const stop = stopper(
-      () => child.kill('SIGTERM'),
-      () => child.kill('SIGKILL'),
+  input: Readable | undefined,
+  take: (output: Readable) => Promise<T>,
+): Promise<{ readonly ending: Ending; readonly taken: Taken<T> }> {
+  const child = spawn(path, args, { env: environment(variables), stdio: ['pipe', 'pipe', 'pipe'] })
+  const stop = stopper(
+    () => child.kill('SIGTERM'),
+    () => child.kill('SIGKILL'),
+  )
+  const ended = endOf(child)
+  signal.addEventListener('abort', stop.start, { once: true })
+  if (signal.aborted) stop.start()
+  try {
+    const fed = feed(child.stdin, input)
+    const taken = await take(child.stdout).then(
+      (value): Taken<T> => ({ value, byTaker: false }),
+      (error: unknown): Taken<T> => {
+        const byTaker = child.exitCode === null && child.signalCode === null
+        if (byTaker) stop.start()
+        child.stdout.resume()
+        return { error, byTaker }
+      },
     )
-    signal.addEventListener('abort', stop.start, { once: true })
-    if (signal.aborted) stop.start()
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      // The end of a long complaint says what went wrong.
-      stderr = (stderr + text).slice(-10_000)
-    })
+    const ending = await ended
+    await fed
+    return { ending, taken }
+  } finally {
+    signal.removeEventListener('abort', stop.start)
+    stop.cancel()
+  }
+}
+
+function endOf(child: ChildProcessWithoutNullStreams): Promise<Ending> {
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    // The end of a long complaint says what went wrong.
+    stderr = (stderr + text).slice(-100_000)
+  })
+  const ended = new Promise<Ending>((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code) => {
-      signal.removeEventListener('abort', stop.start)
-      stop.cancel()
-      resolve({ code: code ?? -1, stdout, stderr })
-    })
+    child.once('close', (code) => resolve({ code: code ?? -1, stderr }))
+  })
+  ended.catch(() => child.stdout.destroy())
+  return ended
+}
+
+/** A program that has read enough closes its input; that is no failure, its exit code says whether it was one. */
+async function feed(target: Writable, input: Readable | undefined): Promise<void> {
+  target.on('error', () => undefined)
+  if (!input) {
+    target.end()
+    return
+  }
+  await pipeline(input, target).catch((error: unknown) => {
+    if (codeOf(error) !== 'EPIPE' && codeOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
   })
 }
 

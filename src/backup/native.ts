@@ -1,50 +1,174 @@
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PassThrough, Transform } from 'node:stream'
 import type { RunContext } from '../context.js'
-import { type Session, throwIfAborted } from '../database/connect.js'
-import { quoteQualified } from '../database/quote.js'
-import { UsageError } from '../errors.js'
+import { ObsError, UsageError } from '../errors.js'
 import type { NativeTool } from './choose-engine.js'
+import { hashTables } from './copy-out.js'
 import type { Dump, DumpJob } from './create-backup.js'
 import { parseDdl, rolesOf } from './ddl.js'
-import { readSequences, type SourceTable } from './inventory.js'
-import type { ManifestTable } from './manifest.js'
-import { findTool, runTool, siblingTool } from './native-tools.js'
+import { readSequences } from './inventory.js'
+import { hashLargeObjects } from './large-objects.js'
+import type { Codec, ManifestFile } from './manifest.js'
+import { findTool, runTool, siblingTool, streamTool, type ToolRun } from './native-tools.js'
+import type { Membership } from './scope.js'
 
-export const archiveName = 'database.dump'
-const contentsName = 'contents.txt'
+/** The archive of pg_dump: a file in its custom format, or a folder in its directory format. */
+export const archiveFileName = 'database.dump'
+export const archiveFolderName = 'database.d'
+/** The archive's table of contents, which is also the list of what a restore brings back. */
+export const contentsName = 'contents.txt'
 
 /**
- * Writes one archive with pg_dump's custom format, and counts the rows it holds in the same snapshot.
+ * Has pg_dump write an archive, and counts and hashes the rows it holds in the same snapshot.
  *
- * The archive is read back with pg_restore: its table of contents becomes a file of the
- * backup, and its definitions tell which roles it names.
+ * Several sessions write a folder of files. One that has to be encrypted is a single stream, so that
+ * nothing lies on the disk in clear. The archive is read back with pg_restore: its table of contents
+ * becomes a file of the backup, and its definitions tell which roles it names.
  */
 export async function dumpNative(job: DumpJob, pgDump: NativeTool, context: RunContext): Promise<Dump> {
-  const { archive, database, inventory, snapshot } = job
+  const { archive, database, inventory, jobs, snapshot, scope } = job
   const pgRestore = await findPgRestore(pgDump)
-  const path = join(archive.folder, archiveName)
-  const args = ['--format=custom', '--no-password', `--snapshot=${snapshot.name}`, `--file=${path}`]
   context.progress.step(`backing up with pg_dump ${pgDump.version}`)
-  await runTool(pgDump, args, database.address, context)
-  const file = await archive.adopt(archiveName)
-  const contents = await runTool(pgRestore, ['--list', path], undefined, context)
-  const list = await archive.write(contentsName, contents)
-  const definitions = await readDefinitions(pgRestore, path, context)
-  context.progress.step('counting rows')
-  const tables = await countRows(snapshot.session, inventory.tables, context)
+  const hashing = scope === 'schema' ? undefined : hashTables({ sql: database.sql, snapshot, tables: inventory.tables, jobs }, context)
+  const [written, tables] = await both(writeArchive(job, { pgDump, pgRestore }, context), hashing)
+  const list = await archive.write(contentsName, job.members ? onlyListed(written.contents, job.members) : written.contents)
   return {
-    files: [file, list],
-    tables,
-    sequences: await readSequences(snapshot.session),
-    roles: rolesOf(await parseDdl(definitions)),
+    files: [...written.files, list],
+    tables: tables ?? [],
+    sequences: scope === 'schema' ? [] : await readSequences(snapshot.session, job.members && oidsOf(job.members)),
+    largeObjects: scope === 'full' ? await hashLargeObjects(snapshot.session) : null,
+    roles: rolesOf(await parseDdl(written.definitions)),
     pgDumpVersion: pgDump.version,
+    codec: written.codec,
   }
 }
 
+function oidsOf({ relations }: Membership): ReadonlySet<number> {
+  return new Set(relations.map(({ oid }) => oid))
+}
+
+/** Waits for both, so that a failure of one leaves no work of the other behind. */
+async function both<A, B>(first: Promise<A>, second: Promise<B> | undefined): Promise<[A, B | undefined]> {
+  await Promise.allSettled([first, second])
+  return [await first, await second]
+}
+
+interface Tools {
+  readonly pgDump: NativeTool
+  readonly pgRestore: NativeTool
+}
+
+interface WrittenArchive {
+  readonly files: readonly ManifestFile[]
+  readonly codec: Codec
+  /** As pg_restore lists it. */
+  readonly contents: string
+  /** SQL. */
+  readonly definitions: string
+}
+
+/** zstd where this pg_dump was built with it: it says so before it does anything. */
+async function writeArchive(job: DumpJob, tools: Tools, context: RunContext): Promise<WrittenArchive> {
+  if (tools.pgDump.major >= 16) {
+    try {
+      return { ...(await writeCompressed(job, tools, 'zstd:1', context)), codec: 'zstd' }
+    } catch (error) {
+      if (!isWithoutZstd(error)) throw error
+    }
+  }
+  return { ...(await writeCompressed(job, tools, '1', context)), codec: 'gzip' }
+}
+
+function isWithoutZstd(error: unknown): boolean {
+  return error instanceof ObsError && /does not support compression with/.test(error.message)
+}
+
+type Written = Omit<WrittenArchive, 'codec'>
+
+function writeCompressed(job: DumpJob, tools: Tools, compression: string, context: RunContext): Promise<Written> {
+  const args = [...scopeArguments(job), `--compress=${compression}`]
+  return job.archive.encryption ? writeStream(job, tools, args, context) : writeFolder(job, tools, args, context)
+}
+
+/** A table that somebody waits to change is waited for by pg_dump, and that by the snapshot: not for ever. */
+const lockPatience = '--lock-wait-timeout=60s'
+
+function scopeArguments({ snapshot, scope, members, allTables }: DumpJob): string[] {
+  const common = ['--no-password', `--snapshot=${snapshot.name}`, lockPatience]
+  if (scope === 'full') return common
+  if (scope === 'schema') return [...common, '--schema-only']
+  const chosen = new Set(members?.relations.map(({ oid }) => oid))
+  const others = allTables.filter(({ oid }) => !chosen.has(oid))
+  return [...common, '--no-blobs', ...others.map(({ schema, name }) => `--exclude-table-data=${pattern(schema)}.${pattern(name)}`)]
+}
+
+/** Inside of double quotes every character of a pattern stands for itself. */
+function pattern(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+async function writeFolder(
+  { archive, database, jobs }: DumpJob,
+  { pgDump, pgRestore }: Tools,
+  args: readonly string[],
+  context: RunContext,
+): Promise<Written> {
+  const path = join(archive.folder, archiveFolderName)
+  const own = ['--format=directory', `--jobs=${jobs}`, `--file=${path}`]
+  await runTool(pgDump, { args: [...own, ...args], address: database.address }, context)
+  const files: ManifestFile[] = []
+  for (const name of (await readdir(path)).sort()) files.push(await archive.adopt(`${archiveFolderName}/${name}`))
+  return {
+    files,
+    contents: await runTool(pgRestore, { args: [...listing, path] }, context),
+    definitions: await readDefinitions(pgRestore, { args: [path] }, context),
+  }
+}
+
+/** With what each entry depends on. */
+const listing = ['--list', '--verbose']
+
+/** The stream is read back as it passes: what is encrypted can only be read by who has the key. */
+async function writeStream(
+  { archive, database }: DumpJob,
+  { pgDump, pgRestore }: Tools,
+  args: readonly string[],
+  context: RunContext,
+): Promise<Written> {
+  const [forList, forDefinitions] = [new PassThrough(), new PassThrough()]
+  const contents = runTool(pgRestore, { args: listing, input: forList }, context)
+  const definitions = readDefinitions(pgRestore, { args: [], input: forDefinitions }, context)
+  const run: ToolRun = { args: ['--format=custom', ...args], address: database.address }
+  const file = streamTool(pgDump, run, context, (output) =>
+    archive.write(archiveFileName, output.compose(copyTo([forList, forDefinitions]))),
+  ).finally(() => {
+    forList.end()
+    forDefinitions.end()
+  })
+  await Promise.allSettled([file, contents, definitions])
+  return { files: [await file], contents: await contents, definitions: await definitions }
+}
+
+/** Passes bytes on, and to readers as long as they want any. */
+function copyTo(readers: readonly PassThrough[]): Transform {
+  const wanting = new Set(readers)
+  for (const reader of readers) reader.on('error', () => undefined).once('close', () => wanting.delete(reader))
+  return new Transform({
+    transform(chunk, _encoding, done) {
+      const full = [...wanting].filter((reader) => !reader.destroyed && !reader.write(chunk))
+      const ready = full.map((reader) => new Promise<void>((resolve) => {
+        reader.once('drain', resolve).once('close', resolve)
+      }))
+      Promise.all(ready).then(() => done(null, chunk), done)
+    },
+  })
+}
+
 /** The definitions of an archive as SQL, without what only psql understands. */
-export async function readDefinitions(pgRestore: NativeTool, path: string, context: RunContext): Promise<string> {
-  const args = ['--section=pre-data', '--section=post-data', '--file=-', path]
-  const sql = await runTool(pgRestore, args, undefined, context)
+export async function readDefinitions(pgRestore: NativeTool, run: ToolRun, context: RunContext): Promise<string> {
+  const args = ['--section=pre-data', '--section=post-data', '--verbose', '--file=-', ...run.args]
+  const sql = await runTool(pgRestore, { ...run, args }, context)
   return sql.replace(/^\\(un)?restrict .*$/gm, '')
 }
 
@@ -63,18 +187,29 @@ async function findPgRestore(pgDump: NativeTool): Promise<NativeTool> {
   )
 }
 
-async function countRows(
-  session: Session,
-  tables: readonly SourceTable[],
-  context: RunContext,
-): Promise<ManifestTable[]> {
-  const counted: ManifestTable[] = []
-  for (const { schema, name, columns } of tables) {
-    throwIfAborted(context.signal)
-    const [row] = await session.unsafe<{ rows: number }[]>(
-      `select count(*) as rows from only ${quoteQualified(schema, name)}`,
-    )
-    counted.push({ schema, name, rows: row?.rows ?? 0, columns: [...columns], hash: null, files: [], bytes: 0 })
+/** An entry of a table of contents: `3442; 0 16422 TABLE DATA public pet owner`. */
+const entryLine = /^(\d+); (\d+) (\d+) (.*)$/
+
+/**
+ * The entries that belong to the members of a backup of some tables.
+ *
+ * Rows, grants and what puts partitions together have no object of their own; the lines below
+ * them say which entries they depend on.
+ */
+export function onlyListed(contents: string, { objects }: Membership): string {
+  const blocks = contents.split(/\n(?=\d+; )/)
+  const kept = new Set<string>()
+  const isMember = (block: string) => {
+    const [, id = '', catalog, oid, rest = ''] = entryLine.exec(block.split('\n', 1)[0] ?? '') ?? []
+    const needed = /^;\s+depends on: ([\d ]+)$/m.exec(block)?.[1]?.split(' ') ?? []
+    if (/^(ENCODING|STDSTRINGS|SEARCHPATH) /.test(rest)) return true
+    const own =
+      catalog !== '0'
+        ? objects.has(`${catalog}.${oid}`)
+        : needed.length > 0 && needed.every((need) => kept.has(need))
+    if (own) kept.add(id)
+    return own
   }
-  return counted
+  const [head = '', ...entries] = blocks
+  return `${[head, ...entries.filter(isMember)].join('\n').trimEnd()}\n`
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import postgres from 'postgres'
 import type { RunContext } from '../context.js'
-import { type Database, type Session, throwIfAborted, withDatabase, withSession } from '../database/connect.js'
+import { type Session, throwIfAborted } from '../database/connect.js'
 import { ObsError } from '../errors.js'
 import type { PgDumpOutcome, PgDumpRequest, PgDumpWorkerData } from './pg-dump-worker.js'
 import { encodeError, encodeResult, encodeWelcome, type TransactionState, type WireColumn } from './wire.js'
@@ -13,21 +13,13 @@ import { encodeError, encodeResult, encodeWelcome, type TransactionState, type W
  *
  * It runs in a worker thread and believes that it talks to a server. Each of its queries is
  * sent over an ordinary connection of obs, so that TLS, authentication and interruption
- * are the driver's business. The SQL is held in memory: ask for definitions only
+ * are the driver's business. In a session that is in a read-only, repeatable-read transaction it sees the
+ * snapshot of that one, and leaves settings of its own behind. The SQL is held in memory: ask for definitions only
  * (`--section=pre-data` or `post-data`), never for rows.
  *
  * @throws ObsError `pg_dump_failed` with what pg_dump said.
  */
-export async function pgDumpBuiltIn(database: Database, args: readonly string[], context: RunContext): Promise<string> {
-  return withDatabase(
-    database.address,
-    context,
-    ({ sql }) => withSession(sql, (session) => runWorker(session, args, context)),
-    { connections: 1, purpose: 'pg_dump' },
-  )
-}
-
-async function runWorker(session: Session, args: readonly string[], context: RunContext): Promise<string> {
+export async function pgDumpBuiltIn(session: Session, args: readonly string[], context: RunContext): Promise<string> {
   const { port1: ours, port2: theirs } = new MessageChannel()
   const answered = new Int32Array(new SharedArrayBuffer(4))
   const data: PgDumpWorkerData = { args, port: theirs, answered }

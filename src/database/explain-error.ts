@@ -111,6 +111,20 @@ const readOnly: Explanation = (error, address) =>
     details: { user: address.user },
   })
 
+/** 53200 is memory of every kind; for the table of locks the server names the setting itself. */
+const outOfMemory: Explanation = (error, address) =>
+  /shared memory/.test(error.message)
+    ? new ObsError('the server has no room for as many locks as this needs: one a table, index and sequence it touches', {
+        code: 'too_many_locks',
+        hint: 'Raise max_locks_per_transaction (alter system set max_locks_per_transaction = 512) and restart the server; what was begun was undone.',
+        cause: error,
+      })
+    : new ObsError(`the server is out of memory: ${error.message}`, {
+        code: 'out_of_memory',
+        hint: `Look at the log of the server at ${address.host}:${address.port}; what was begun was undone.`,
+        cause: error,
+      })
+
 /** Whoever prepared the statement was another backend. */
 const pooled: Explanation = (error, address) => transactionPooler(address, error)
 
@@ -138,6 +152,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
   SASL_SIGNATURE_MISMATCH: refused,
   '3D000': noDatabase,
   '57P03': notReady,
+  '53200': outOfMemory,
   '53300': notReady,
   '26000': pooled,
   '42P05': pooled,
