@@ -11,6 +11,8 @@ export interface ArchiveReader {
   readonly folder: string
   /** The content of a file under its name on the disk, to be piped through the steps that follow. */
   open(path: string): { readonly source: Readable; readonly steps: readonly Duplex[] }
+  /** The same as one stream. */
+  stream(path: string): Readable
   /** A whole file as text, by the name it has when nothing is encrypted: for definitions, never for rows. */
   text(name: string): Promise<string>
 }
@@ -27,6 +29,11 @@ export function readerOf(folder: string, manifest: Pick<Manifest, 'encryption'>,
   return {
     folder,
     open,
+    stream: (path) => {
+      const { source, steps } = open(path)
+      // An error of the file or of a step ends the last step with it, where the reader sees it.
+      return steps.reduce<Readable>((before, step) => finish(before, step), source)
+    },
     text: async (name) => {
       const { source, steps } = open(storedName(name, manifest.encryption))
       const parts: Uint8Array[] = []
@@ -37,4 +44,9 @@ export function readerOf(folder: string, manifest: Pick<Manifest, 'encryption'>,
       return Buffer.concat(parts).toString('utf8')
     },
   }
+}
+
+function finish(before: Readable, step: Duplex): Duplex {
+  before.on('error', (error) => step.destroy(error))
+  return before.pipe(step)
 }

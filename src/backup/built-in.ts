@@ -29,7 +29,10 @@ export async function dumpBuiltIn(job: DumpJob, context: RunContext): Promise<Du
   const definitions = await dumpDefinitions(job, context)
   const rows = job.scope === 'schema' ? undefined : await dumpRows(job, context)
   const sequences = rows ? await readSequences(snapshot.session, job.members && oidsOf(job.members.relations)) : []
-  const script = await job.archive.write(restoreName, await restoreScript(job, rows?.tables ?? [], sequences, (rows?.largeObjects?.files.length ?? 0) > 0))
+  const script = await job.archive.write(
+    restoreName,
+    await restoreScript(job, rows?.tables ?? [], sequences, (rows?.largeObjects?.files.length ?? 0) > 0),
+  )
   return {
     files: [...definitions.files, ...(rows?.files ?? []), script],
     tables: rows?.tables ?? [],
@@ -139,7 +142,7 @@ function oidsOf(relations: readonly { readonly oid: number }[]): ReadonlySet<num
 
 /** What psql needs to bring the backup back without obs: run it in the backup's folder, decrypted. */
 async function restoreScript(
-  { snapshot, scope }: DumpJob,
+  { snapshot, scope, inventory }: DumpJob,
   tables: readonly ManifestTable[],
   sequences: readonly ManifestSequence[],
   largeObjects: boolean,
@@ -149,7 +152,10 @@ async function restoreScript(
     files.map((file) => `\\copy ${quoteQualified(schema, name)} ${columnList(columns)} from program ${unzip(file)}`),
   )
   // psql puts the quoted name of the database where it reads :"DBNAME".
-  const own = scope === 'tables' ? [] : settingStatements(':"DBNAME"', await readDatabaseSettings(snapshot.session))
+  const own =
+    scope === 'tables'
+      ? []
+      : settingStatements(':"DBNAME"', await readDatabaseSettings(snapshot.session, inventory.database.name))
   return `${[
     '-- psql --set ON_ERROR_STOP=1 --single-transaction --file restore.sql <an empty database>',
     `\\ir ${preDataName}`,

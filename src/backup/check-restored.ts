@@ -1,35 +1,44 @@
 import { z } from 'zod'
 import type { RunContext } from '../context.js'
 import { catalogHash } from '../database/catalog.js'
-import { type Session, type Sql, throwIfAborted } from '../database/connect.js'
+import type { Session, Sql } from '../database/connect.js'
 import type { Platform } from '../database/platform.js'
-import { quoteQualified } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import type { ArchiveReader } from './archive-reader.js'
 import { catalogOf } from './catalog-lines.js'
-import { catalogName, type Manifest } from './manifest.js'
+import { hashLargeObjects } from './large-objects.js'
+import { catalogName, type Manifest, type ManifestTable } from './manifest.js'
+import { takeTurns, together } from './read-in-units.js'
+import { hashRows, type RowHash } from './row-hash.js'
+import { withSessions } from './sessions.js'
+import { applyCopySettings } from './snapshot.js'
 
 interface Restored {
   readonly archive: ArchiveReader
   readonly manifest: Manifest
+  /** The tables whose rows were brought back. */
+  readonly tables: readonly ManifestTable[]
 }
 
 /**
- * Compares what was restored with what was backed up: the rows of every table, and the
+ * Compares what was restored with what was backed up: the rows of every table, large objects, and the
  * schema where both servers are of one major version.
  *
+ * @param sessions read at the same time; all of them have the settings of a backup.
  * @throws ObsError `restore_differs` naming the tables and objects.
  */
 export async function checkRestored(
-  sql: Sql | Session,
+  sessions: readonly Session[],
   restored: Restored,
   platform: Platform,
   context: RunContext,
 ): Promise<void> {
   context.progress.step('checking what was restored')
+  const [first] = sessions as [Session]
   const differences = [
-    ...(await rowDifferences(sql, restored.manifest, context)),
-    ...(await objectDifferences(sql, restored, platform, context)),
+    ...(await rowDifferences(sessions, restored.tables, context)),
+    ...(await largeObjectDifferences(first, restored.manifest)),
+    ...(await objectDifferences(first, restored, platform, context)),
   ]
   if (differences.length === 0) return
   throw new ObsError(`the restored database is not what was backed up: ${differences.join(', ')}`, {
@@ -39,16 +48,70 @@ export async function checkRestored(
   })
 }
 
-async function rowDifferences(sql: Sql | Session, manifest: Manifest, context: RunContext): Promise<string[]> {
+async function rowDifferences(
+  sessions: readonly Session[],
+  tables: readonly ManifestTable[],
+  context: RunContext,
+): Promise<string[]> {
+  const waiting = inGroups(tables)
+  const idle = [...sessions]
   const differences: string[] = []
-  for (const { schema, name, rows } of manifest.tables) {
-    throwIfAborted(context.signal)
-    const [row] = await sql.unsafe<{ rows: number }[]>(
-      `select count(*) as rows from only ${quoteQualified(schema, name)}`,
-    )
-    if (row?.rows !== rows) differences.push(`${schema}.${name} has ${row?.rows} rows instead of ${rows}`)
+  let rows = 0
+  await together(Math.min(sessions.length, waiting.length), async (isOver) => {
+    const session = idle.pop() as Session
+    await takeTurns(waiting, isOver, context, async (group) => {
+      const found = await hashRows(
+        session,
+        group.map(({ schema, name, columns, where }) => ({ schema, name, columns, where: where ?? undefined })),
+      )
+      for (const [i, table] of group.entries()) {
+        differences.push(...rowDifference(table, found[i]))
+        rows += table.rows
+      }
+      context.progress.advance(rows, undefined, 'rows')
+    })
+  })
+  return differences.sort()
+}
+
+/** The same on sessions of its own. */
+export async function checkInSessions(
+  sql: Sql,
+  restored: Restored & { readonly jobs: number },
+  platform: Platform,
+  context: RunContext,
+): Promise<void> {
+  await withSessions(sql, restored.jobs, async (sessions) => {
+    await Promise.all(sessions.map((session) => applyCopySettings(session, 'session')))
+    await checkRestored(sessions, restored, platform, context)
+  })
+}
+
+/** Large tables by themselves, small ones together. */
+function inGroups(tables: readonly ManifestTable[]): ManifestTable[][] {
+  const groups: ManifestTable[][] = []
+  for (const table of [...tables].sort((a, b) => b.bytes + b.rows - a.bytes - a.rows)) {
+    const last = groups.at(-1)
+    if (last && last.length < tablesAtATime && table.rows < manyRows) last.push(table)
+    else groups.push([table])
   }
-  return differences
+  return groups
+}
+
+const tablesAtATime = 50
+const manyRows = 1000
+
+/** Backups of obs 0.1 have no hashes; of those the rows are counted. */
+function rowDifference({ schema, name, rows, hash }: ManifestTable, found: RowHash | undefined): string[] {
+  if (found?.rows !== rows) return [`${schema}.${name} has ${found?.rows} rows instead of ${rows}`]
+  return hash === null || hash === found.hash ? [] : [`${schema}.${name} has other values in its ${rows} rows`]
+}
+
+async function largeObjectDifferences(session: Session, { large_objects: expected }: Manifest): Promise<string[]> {
+  if (expected === null) return []
+  const found = await hashLargeObjects(session)
+  if (found.count !== expected.count) return [`there are ${found.count} large objects instead of ${expected.count}`]
+  return found.hash === expected.hash ? [] : ['the large objects have other content']
 }
 
 /**
@@ -56,7 +119,7 @@ async function rowDifferences(sql: Sql | Session, manifest: Manifest, context: R
  * only a warning: PostgreSQL does not print every expression the same after reading its own text.
  */
 async function objectDifferences(
-  sql: Sql | Session,
+  sql: Session,
   { archive, manifest }: Restored,
   platform: Platform,
   context: RunContext,

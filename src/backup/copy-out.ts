@@ -116,12 +116,7 @@ async function copyPart(
 }
 
 /** Streams what a query answers into a compressed file. */
-export function copyQuery(
-  tools: Tools,
-  session: Session,
-  query: string,
-  path: string,
-): Promise<ManifestFile> {
+export function copyQuery(tools: Tools, session: Session, query: string, path: string): Promise<ManifestFile> {
   return copyTo(tools, session, `(${query})`, path, () => undefined)
 }
 

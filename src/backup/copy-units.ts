@@ -45,10 +45,9 @@ function stretches(table: SourceTable, name: string): CopyPart[] {
   return Array.from({ length: count }, (_, i) => ({
     table,
     path: `data/${name}.${String(i + 1).padStart(3, '0')}.copy`,
-    where: [
-      `where ctid >= '(${i * size},0)'`,
-      ...(i === count - 1 ? [] : [`ctid < '(${(i + 1) * size},0)'`]),
-    ].join(' and '),
+    where: [`where ctid >= '(${i * size},0)'`, ...(i === count - 1 ? [] : [`ctid < '(${(i + 1) * size},0)'`])].join(
+      ' and ',
+    ),
   }))
 }
 

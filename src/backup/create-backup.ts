@@ -201,8 +201,8 @@ async function write(job: Job, context: RunContext): Promise<BackupResult> {
   return { id: archive.id, path, ...choice, bytes: manifest.bytes, verified: true, manifest }
 }
 
-async function writeSettings({ archive, snapshot }: Job): Promise<ManifestFile> {
-  const settings = await readDatabaseSettings(snapshot.session)
+async function writeSettings({ archive, inventory, snapshot }: Job): Promise<ManifestFile> {
+  const settings = await readDatabaseSettings(snapshot.session, inventory.database.name)
   return archive.write(databaseSettingsName, `${JSON.stringify(settings, null, 2)}\n`)
 }
 

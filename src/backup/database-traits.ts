@@ -4,7 +4,7 @@ import { quoteIdentifier, quoteLiteral } from '../database/quote.js'
 import { codeOf } from '../errors.js'
 
 /** What belongs to a database and not to anything in it, so that no dump of it holds it. */
-interface Traits {
+export interface Traits {
   readonly owner: string
   readonly connection_limit: number
   readonly comment: string | null
@@ -13,14 +13,14 @@ interface Traits {
   readonly settings: readonly Setting[]
 }
 
-interface Grant {
+export interface Grant {
   /** Null for PUBLIC. */
   readonly grantee: string | null
   readonly privilege: string
   readonly grantable: boolean
 }
 
-interface Setting {
+export interface Setting {
   /** Null when it holds for every role. */
   readonly role: string | null
   readonly name: string
@@ -36,7 +36,7 @@ export async function carryTraits(sql: Sql, from: string, to: string, { progress
   const traits = await readTraits(sql, from)
   for (const statement of statementsFor(traits, to)) await sql.unsafe(statement)
   for (const setting of traits.settings) {
-    const statement = settingStatement(setting, to)
+    const statement = settingStatement(setting, quoteIdentifier(to))
     await sql.unsafe(statement).catch((error: unknown) => {
       if (codeOf(error) !== '42501') throw error
       progress.warn(`the role may not carry over a setting of ${JSON.stringify(from)}: ${statement}`)
@@ -44,7 +44,8 @@ export async function carryTraits(sql: Sql, from: string, to: string, { progress
   }
 }
 
-async function readTraits(sql: Sql, database: string): Promise<Traits> {
+/** Reads them of a database of the server. */
+export async function readTraits(sql: Sql, database: string): Promise<Traits> {
   const [row] = await sql<(Omit<Traits, 'settings'> & { oid: number })[]>`
     select d.oid::bigint as oid, pg_get_userbyid(datdba) as owner, datconnlimit as connection_limit,
            shobj_description(d.oid, 'pg_database') as comment,
@@ -76,7 +77,8 @@ function statementsFor(traits: Traits, to: string): readonly string[] {
   ]
 }
 
-function grantStatement({ grantee, privilege, grantable }: Grant, database: string): string {
+/** Grants a right; `database` is quoted already. */
+export function grantStatement({ grantee, privilege, grantable }: Grant, database: string): string {
   const whom = grantee === null ? 'public' : quoteIdentifier(grantee)
   return `grant ${privilege} on database ${database} to ${whom}${grantable ? ' with grant option' : ''}`
 }
@@ -91,8 +93,8 @@ const nameLists = new Set([
   'unix_socket_directories',
 ])
 
-function settingStatement({ role, name, value }: Setting, to: string): string {
-  const database = quoteIdentifier(to)
+/** Makes a setting; `database` is quoted already. */
+export function settingStatement({ role, name, value }: Setting, database: string): string {
   const whose =
     role === null ? `alter database ${database}` : `alter role ${quoteIdentifier(role)} in database ${database}`
   const values = nameLists.has(name.toLowerCase()) ? splitNames(value) : [value]

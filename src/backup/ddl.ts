@@ -1,3 +1,5 @@
+import { quoteQualified } from '../database/quote.js'
+
 /** One statement of a dump, with what decides whether a target can run it. */
 export interface DdlStatement {
   readonly sql: string
@@ -5,6 +7,8 @@ export interface DdlStatement {
   readonly heading: string
   /** The kind of statement, as the parser calls it: `CreateStmt`, `IndexStmt`. */
   readonly kind: string
+  /** What it builds from the rows of a table, if it does: such statements take time, and some can run at once. */
+  readonly builds: 'index' | 'key' | 'foreign key' | undefined
   /** Gives an object an owner or a role a right: left out with `--no-owner`. */
   readonly aboutRoles: boolean
   /** Roles it names. */
@@ -13,8 +17,10 @@ export interface DdlStatement {
   readonly setting: string | undefined
   /** The object it is about; undefined in dumps that do not say so. */
   readonly entry: DumpEntry | undefined
-  /** Tables, views, sequences and indexes it names. */
+  /** Tables, views, sequences and indexes that it is about. */
   readonly relations: readonly RelationName[]
+  /** Tables that it locks while it builds something, as SQL would name them. */
+  readonly tables: readonly string[]
 }
 
 export interface RelationName {
@@ -119,7 +125,11 @@ function describe(sql: string, node: Node): Omit<DdlStatement, 'heading' | 'entr
   return {
     sql,
     kind,
+    builds: whatIsBuilt(kind, body),
     relations: relationsIn(kind, body),
+    tables: [body['relation'], constraintIn(body)?.pktable]
+      .flatMap(rangeOf)
+      .map(({ schema = '', name }) => quoteQualified(schema, name)),
     aboutRoles: session || isAboutRoles(kind, body),
     roles: [...new Set(session ? stringsIn(body['args']) : roleNames(body))],
     setting,
@@ -148,6 +158,31 @@ function stringsIn(value: unknown): string[] {
   const { sval } = value as Node
   if (typeof sval === 'string') return [sval]
   return Object.values(value).flatMap(stringsIn)
+}
+
+const constraints: Readonly<Record<string, DdlStatement['builds']>> = {
+  CONSTR_PRIMARY: 'key',
+  CONSTR_UNIQUE: 'key',
+  CONSTR_EXCLUSION: 'key',
+  CONSTR_FOREIGN: 'foreign key',
+}
+
+function whatIsBuilt(kind: string, body: Node): DdlStatement['builds'] {
+  if (kind === 'IndexStmt') return 'index'
+  if (kind !== 'AlterTableStmt') return undefined
+  return constraints[constraintIn(body)?.contype ?? '']
+}
+
+interface ConstraintNode {
+  readonly contype?: string
+  /** The table that a foreign key refers to. */
+  readonly pktable?: unknown
+}
+
+/** The constraint that `alter table` adds. */
+function constraintIn(body: Node): ConstraintNode | undefined {
+  const commands = body['cmds'] as readonly { AlterTableCmd?: { def?: { Constraint?: ConstraintNode } } }[] | undefined
+  return commands?.[0]?.AlterTableCmd?.def?.Constraint
 }
 
 /** What a statement is about, not what the expressions and queries in it speak of. */

@@ -83,7 +83,7 @@ async function readSchemas(session: Session): Promise<string[]> {
 function readTables(session: Session): Promise<SourceTable[]> {
   return session.unsafe<SourceTable[]>(`
     with config as (
-      select oid, condition from pg_extension cross join lateral unnest(extconfig, extcondition) as c (oid, condition)
+      select c.oid, c.condition from pg_extension cross join lateral unnest(extconfig, extcondition) as c (oid, condition)
     )
     select c.oid::bigint as oid, n.nspname as schema, c.relname as name, pg_table_size(c.oid) as bytes, config.condition as where,
            case when m.amname = 'heap' then pg_relation_size(c.oid) / current_setting('block_size')::int end as pages,

@@ -122,7 +122,12 @@ const firstManifestSchema = z
       tableSchema
         .omit({ where: true, hash: true, files: true })
         .extend({ file: relativePath.nullable(), sha256: sha256.nullable() })
-        .transform(({ file, sha256: _, ...table }) => ({ ...table, where: null, hash: null, files: file === null ? [] : [file] })),
+        .transform(({ file, sha256: _, ...table }) => ({
+          ...table,
+          where: null,
+          hash: null,
+          files: file === null ? [] : [file],
+        })),
     ),
   })
   .transform(

@@ -121,8 +121,8 @@ export function warningsIn(stderr: string): string[] {
   const messages: string[] = []
   for (const line of stderr.split('\n').filter(Boolean)) {
     const [, level = '', text = line] = /^pg_\w+: (warning|detail|hint|error): (.*)$/.exec(line) ?? []
-    if ((level === 'detail' || level === 'hint') && messages.length > 0) messages.push(`${messages.pop()} (${text})`)
-    else messages.push(text)
+    const belongs = level === 'detail' || level === 'hint'
+    messages.push(belongs && messages.length > 0 ? `${messages.pop()} (${text})` : text)
   }
   return messages.filter((message) => !/^there are circular foreign-key constraints/.test(message))
 }
@@ -197,9 +197,7 @@ interface Ending {
 }
 
 /** What came of reading the output; `byTaker` when the program was ended because nobody could. */
-type Taken<T> =
-  | { readonly value: T; readonly byTaker: false }
-  | { readonly error: unknown; readonly byTaker: boolean }
+type Taken<T> = { readonly value: T; readonly byTaker: false } | { readonly error: unknown; readonly byTaker: boolean }
 
 /** Rejects only when the program cannot be started. */
 async function run<T>(

@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { PassThrough, Transform } from 'node:stream'
 import type { RunContext } from '../context.js'
 import { ObsError, UsageError } from '../errors.js'
+import type { ArchiveReader } from './archive-reader.js'
 import type { NativeTool } from './choose-engine.js'
 import { hashTables } from './copy-out.js'
 import type { Dump, DumpJob } from './create-backup.js'
 import { parseDdl, rolesOf } from './ddl.js'
 import { readSequences } from './inventory.js'
 import { hashLargeObjects } from './large-objects.js'
-import type { Codec, ManifestFile } from './manifest.js'
+import type { Codec, Manifest, ManifestFile } from './manifest.js'
 import { findTool, runTool, siblingTool, streamTool, type ToolRun } from './native-tools.js'
 import type { Membership } from './scope.js'
 
@@ -30,9 +31,15 @@ export async function dumpNative(job: DumpJob, pgDump: NativeTool, context: RunC
   const { archive, database, inventory, jobs, snapshot, scope } = job
   const pgRestore = await findPgRestore(pgDump)
   context.progress.step(`backing up with pg_dump ${pgDump.version}`)
-  const hashing = scope === 'schema' ? undefined : hashTables({ sql: database.sql, snapshot, tables: inventory.tables, jobs }, context)
+  const hashing =
+    scope === 'schema'
+      ? undefined
+      : hashTables({ sql: database.sql, snapshot, tables: inventory.tables, jobs }, context)
   const [written, tables] = await both(writeArchive(job, { pgDump, pgRestore }, context), hashing)
-  const list = await archive.write(contentsName, job.members ? onlyListed(written.contents, job.members) : written.contents)
+  const list = await archive.write(
+    contentsName,
+    job.members ? onlyListed(written.contents, job.members) : written.contents,
+  )
   return {
     files: [...written.files, list],
     tables: tables ?? [],
@@ -100,7 +107,11 @@ function scopeArguments({ snapshot, scope, members, allTables }: DumpJob): strin
   if (scope === 'schema') return [...common, '--schema-only']
   const chosen = new Set(members?.relations.map(({ oid }) => oid))
   const others = allTables.filter(({ oid }) => !chosen.has(oid))
-  return [...common, '--no-blobs', ...others.map(({ schema, name }) => `--exclude-table-data=${pattern(schema)}.${pattern(name)}`)]
+  return [
+    ...common,
+    '--no-blobs',
+    ...others.map(({ schema, name }) => `--exclude-table-data=${pattern(schema)}.${pattern(name)}`),
+  ]
 }
 
 /** Inside of double quotes every character of a pattern stands for itself. */
@@ -124,6 +135,14 @@ async function writeFolder(
     contents: await runTool(pgRestore, { args: [...listing, path] }, context),
     definitions: await readDefinitions(pgRestore, { args: [path] }, context),
   }
+}
+
+/** How pg_restore is shown a finished archive: an encrypted one through its standard input, so that it lies nowhere in clear. */
+export function archiveInput(archive: ArchiveReader, manifest: Manifest): ToolRun {
+  const file = manifest.files.find(({ path }) => path.startsWith(archiveFileName))
+  if (file === undefined) return { args: [join(archive.folder, archiveFolderName)] }
+  if (manifest.encryption === 'none') return { args: [join(archive.folder, archiveFileName)] }
+  return { args: [], input: archive.stream(file.path) }
 }
 
 /** With what each entry depends on. */
@@ -157,9 +176,12 @@ function copyTo(readers: readonly PassThrough[]): Transform {
   return new Transform({
     transform(chunk, _encoding, done) {
       const full = [...wanting].filter((reader) => !reader.destroyed && !reader.write(chunk))
-      const ready = full.map((reader) => new Promise<void>((resolve) => {
-        reader.once('drain', resolve).once('close', resolve)
-      }))
+      const ready = full.map(
+        (reader) =>
+          new Promise<void>((resolve) => {
+            reader.once('drain', resolve).once('close', resolve)
+          }),
+      )
       Promise.all(ready).then(() => done(null, chunk), done)
     },
   })
@@ -167,7 +189,7 @@ function copyTo(readers: readonly PassThrough[]): Transform {
 
 /** The definitions of an archive as SQL, without what only psql understands. */
 export async function readDefinitions(pgRestore: NativeTool, run: ToolRun, context: RunContext): Promise<string> {
-  const args = ['--section=pre-data', '--section=post-data', '--verbose', '--file=-', ...run.args]
+  const args = ['--section=pre-data', '--section=post-data', '--file=-', ...run.args]
   const sql = await runTool(pgRestore, { ...run, args }, context)
   return sql.replace(/^\\(un)?restrict .*$/gm, '')
 }
@@ -204,9 +226,7 @@ export function onlyListed(contents: string, { objects }: Membership): string {
     const needed = /^;\s+depends on: ([\d ]+)$/m.exec(block)?.[1]?.split(' ') ?? []
     if (/^(ENCODING|STDSTRINGS|SEARCHPATH) /.test(rest)) return true
     const own =
-      catalog !== '0'
-        ? objects.has(`${catalog}.${oid}`)
-        : needed.length > 0 && needed.every((need) => kept.has(need))
+      catalog !== '0' ? objects.has(`${catalog}.${oid}`) : needed.length > 0 && needed.every((need) => kept.has(need))
     if (own) kept.add(id)
     return own
   }

@@ -39,9 +39,14 @@ export async function readInUnits<T>(
       }),
     ),
   )
-  await takeTurns(held, () => false, context, async (unit) => {
-    results.push(...(await read(snapshot.session, unit)))
-  })
+  await takeTurns(
+    held,
+    () => false,
+    context,
+    async (unit) => {
+      results.push(...(await read(snapshot.session, unit)))
+    },
+  )
   return results
 }
 

@@ -3,7 +3,8 @@ import type { ServerAddress } from '../database/address.js'
 import { type Database, type Sql, throwIfAborted } from '../database/connect.js'
 import { InterruptedError, ObsError, UsageError } from '../errors.js'
 import { shellWord } from '../shell-word.js'
-import { checkRestored } from './check-restored.js'
+import { checkInSessions } from './check-restored.js'
+import { restoreSettings } from './database-settings.js'
 import { carryTraits } from './database-traits.js'
 import { sessionsByDatabase } from './kept-databases.js'
 import type { Manifest } from './manifest.js'
@@ -25,6 +26,8 @@ export interface RestoreOptions {
   readonly noOwner?: boolean
   /** A pg_restore to use instead of the one on the PATH, for backups of the native engine. */
   readonly pgRestore?: string
+  /** Sessions that write at a time into a new database; two unless given. */
+  readonly jobs?: number
   /**
    * Restores beside a database that holds something and then lets the restored one take its name. Asked
    * once everything is known that could stop it and before anything is done; throws when a person refuses.
@@ -113,9 +116,10 @@ async function restore(
     const found = await contentsOf(database.sql)
     if (found.length > 0) return found
     await checkRequirements(database, plan, context)
-    await fill(plan, database, context)
+    // In one transaction: what exists already is not dropped when something fails.
+    await fill({ ...plan, jobs: 1 }, database, context)
     outcome.stays = true
-    await settle(plan, database, context)
+    await settle({ ...plan, jobs: 1 }, database, context)
     return found
   })
   if (contents?.length === 0) return
@@ -191,8 +195,9 @@ function fill(plan: RestorePlan, database: Database, context: RunContext): Promi
   return plan.engine === 'built-in' ? fillBuiltIn(plan, database, context) : fillNative(plan, database, context)
 }
 
-async function settle(plan: RestorePlan, { sql, platform }: Database, context: RunContext): Promise<void> {
-  if (plan.engine === 'native') await checkRestored(sql, plan, platform, context)
+async function settle(plan: RestorePlan, { address, sql, platform }: Database, context: RunContext): Promise<void> {
+  if (plan.engine === 'native') await checkInSessions(sql, plan, platform, context)
+  await restoreSettings(sql, address.database, plan, context)
   context.progress.step('updating statistics')
   await sql.unsafe('analyze')
 }

@@ -1,58 +1,118 @@
 import type { RunContext } from '../context.js'
-import { type Database, type Session, throwIfAborted, withSession, withTransaction } from '../database/connect.js'
-import { ObsError } from '../errors.js'
+import { type Database, type Session, withSession, withTransaction } from '../database/connect.js'
+import type { Platform } from '../database/platform.js'
 import { setvalStatement } from './built-in.js'
 import { checkRestored } from './check-restored.js'
 import { loadTables } from './copy-in.js'
 import type { DdlStatement } from './ddl.js'
+import { loadLargeObjects } from './large-objects.js'
 import type { RestorePlan } from './restore-plan.js'
+import { runAtOnce, runInOrder, type Task } from './run-statements.js'
+import { withSessions } from './sessions.js'
 import { applyCopySettings } from './snapshot.js'
 
 type BuiltInPlan = Extract<RestorePlan, { engine: 'built-in' }>
 
-/** Definitions, rows, sequences, then indexes and constraints, checked and committed as one. */
+/**
+ * Definitions, rows, sequences, then indexes and constraints, and checks them.
+ *
+ * One session does it in one transaction, so that all of it happens or nothing. Several are faster, and
+ * what they leave when something fails is no whole database: only for one that is dropped then.
+ */
 export async function fillBuiltIn(plan: BuiltInPlan, { sql, platform }: Database, context: RunContext): Promise<void> {
-  await withSession(sql, (session) =>
-    withTransaction(session, async () => {
-      context.progress.step('restoring definitions')
-      await runStatements(session, plan.preData, platform.serverVersion, context)
-      context.progress.step('restoring rows')
-      await applyCopySettings(session)
-      await loadTables(session, plan.archive, plan.manifest.tables, context)
-      for (const sequence of plan.manifest.sequences) await session.unsafe(setvalStatement(sequence))
-      context.progress.step('restoring indexes and constraints')
-      await runStatements(session, plan.postData, platform.serverVersion, context)
-      await checkRestored(session, plan, platform, context)
-    }),
+  if (plan.jobs > 1) return withSessions(sql, plan.jobs, (sessions) => fill(plan, sessions, platform, context))
+  return withSession(sql, (session) => withTransaction(session, () => fill(plan, [session], platform, context)))
+}
+
+async function fill(
+  plan: BuiltInPlan,
+  sessions: readonly Session[],
+  platform: Platform,
+  context: RunContext,
+): Promise<void> {
+  const { archive, manifest } = plan
+  const [first] = sessions as [Session]
+  const known = ({ setting }: DdlStatement) => setting !== 'transaction_timeout' || platform.serverVersion >= 170_000
+  context.progress.step('restoring definitions')
+  await Promise.all(sessions.map(prepareToBuild))
+  await runInOrder(first, plan.preData.filter(known), context)
+  context.progress.step('restoring rows')
+  await Promise.all(sessions.map((session) => applyCopySettings(session, 'session')))
+  await loadTables(sessions, archive, manifest.files, plan.tables, context)
+  await inTransaction(sessions, first, () => loadLargeObjects(first, archive, manifest))
+  await runInOrder(
+    first,
+    plan.sequences.map((sequence) => ({ sql: setvalStatement(sequence) })),
+    context,
+  )
+  context.progress.step('restoring indexes and constraints')
+  await finishTables(sessions, plan.postData.filter(known), context)
+  await Promise.all(sessions.map((session) => applyCopySettings(session, 'session')))
+  await checkRestored(sessions, plan, platform, context)
+}
+
+/** Of several sessions each commits by itself; the one session of a restore is in a transaction already. */
+function inTransaction(sessions: readonly Session[], session: Session, work: () => Promise<void>): Promise<void> {
+  return sessions.length === 1 ? work() : withTransaction(session, work)
+}
+
+/**
+ * More memory for sorting what goes into an index, if the server gives it less; and commits that do not
+ * wait for the disk, because a database that is not whole yet is dropped after a crash. The last
+ * commit of a restore, which gives it its name, waits.
+ */
+async function prepareToBuild(session: Session): Promise<void> {
+  await session`
+    select set_config('synchronous_commit', 'off', false),
+           set_config('maintenance_work_mem', greatest(setting::bigint, 262144) || 'kB', false)
+    from pg_settings where name = 'maintenance_work_mem'`
+}
+
+/** Indexes and keys at once, then foreign keys at once, which need the keys; everything else in its order. */
+async function finishTables(
+  sessions: readonly Session[],
+  statements: readonly DdlStatement[],
+  context: RunContext,
+): Promise<void> {
+  const [first] = sessions as [Session]
+  const { settings, others } = split(statements)
+  for (const session of sessions) await runInOrder(session, settings, context)
+  const isBuild = ({ builds }: DdlStatement) => builds === 'index' || builds === 'key'
+  const isForeign = ({ builds }: DdlStatement) => builds === 'foreign key'
+  const rest = others.filter((statement) => !isBuild(statement))
+  const foreignAt = rest.findIndex(isForeign)
+  const before = foreignAt === -1 ? rest : rest.slice(0, foreignAt)
+  const after = foreignAt === -1 ? [] : rest.slice(foreignAt)
+  await runAtOnce(sessions, tasksOf(others, isBuild), context)
+  await runInOrder(first, before, context)
+  await runAtOnce(sessions, tasksOf(others, isForeign), context)
+  await runInOrder(
+    first,
+    after.filter((statement) => !isForeign(statement)),
+    context,
   )
 }
 
-async function runStatements(
-  session: Session,
-  statements: readonly DdlStatement[],
-  serverVersion: number,
-  context: RunContext,
-): Promise<void> {
-  for (const { sql, setting } of statements) {
-    throwIfAborted(context.signal)
-    // A dump of a newer server sets what this one may not know.
-    if (setting === 'transaction_timeout' && serverVersion < 170_000) continue
-    await session.unsafe(sql).catch((error: unknown) => {
-      throw statementFailed(sql, error)
-    })
-  }
+/** The settings that a dump begins with hold for all of it, and so in every session. */
+function split(statements: readonly DdlStatement[]): { settings: DdlStatement[]; others: DdlStatement[] } {
+  const end = statements.findIndex(({ kind }) => kind !== 'VariableSetStmt' && kind !== 'SelectStmt')
+  return end === -1
+    ? { settings: [...statements], others: [] }
+    : { settings: statements.slice(0, end), others: statements.slice(end) }
 }
 
-/** The connection's own errors are explained elsewhere; what the server says of a statement is said with the statement. */
-function statementFailed(sql: string, error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== 'PostgresError') return error
-  const code = 'code' in error ? String(error.code) : ''
-  if (code.startsWith('57P') || code.startsWith('08')) return error
-  const statement = sql.replace(/^(\s*--.*\n|\s+)*/, '').split('\n', 1)[0]
-  return new ObsError(`the target refused a statement of the backup: ${error.message} (${statement})`, {
-    code: 'restore_failed',
-    hint: 'Restore into a server that has what the statement needs; the target is as it was before.',
-    cause: error,
-    details: { statement: sql, sqlstate: code },
-  })
+/** The statements that are `wanted`, each with the settings (a tablespace, say) that stand before it. */
+function tasksOf(statements: readonly DdlStatement[], wanted: (statement: DdlStatement) => boolean): Task[] {
+  const settings = new Map<string, string>()
+  const tasks: Task[] = []
+  for (const statement of statements) {
+    if (statement.setting !== undefined) settings.set(statement.setting, statement.sql)
+    if (!wanted(statement)) continue
+    tasks.push({
+      sql: [...settings.values(), statement.sql].join(';\n'),
+      tables: statement.tables,
+      alone: statement.builds !== 'index',
+    })
+  }
+  return tasks
 }

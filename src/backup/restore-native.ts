@@ -1,31 +1,57 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RunContext } from '../context.js'
 import type { Database } from '../database/connect.js'
 import { quoteLiteral } from '../database/quote.js'
-import { archiveName } from './native.js'
+import { ObsError } from '../errors.js'
+import { archiveInput, contentsName } from './native.js'
 import { runTool } from './native-tools.js'
 import type { RestorePlan } from './restore-plan.js'
 
 type NativePlan = Extract<RestorePlan, { engine: 'native' }>
 
-/** Has pg_restore bring the archive back in one transaction. */
+/** Has pg_restore bring the archive back: with several sessions, or with one in one transaction. */
 export async function fillNative(plan: NativePlan, database: Database, context: RunContext): Promise<void> {
   context.progress.step(`restoring with pg_restore ${plan.pgRestore.version}`)
-  const restore = () => runPgRestore(plan, database, context)
+  const restore = () => withList(plan, (list) => runPgRestore(plan, list, database, context))
   await ('timescaledb' in plan.manifest.extensions ? bracketed(plan, database, restore) : restore())
 }
 
-async function runPgRestore(plan: NativePlan, { address }: Database, context: RunContext): Promise<void> {
+/** Of a backup of some tables the archive holds the definitions of all: the contents say which belong to it. */
+async function withList(plan: NativePlan, work: (list: readonly string[]) => Promise<void>): Promise<void> {
+  if (plan.manifest.scope !== 'tables') return work([])
+  const folder = await mkdtemp(join(tmpdir(), 'obs-restore-'))
+  try {
+    const path = join(folder, contentsName)
+    await writeFile(path, await plan.archive.text(contentsName), { mode: 0o600 })
+    await work([`--use-list=${path}`])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function runPgRestore(
+  plan: NativePlan,
+  list: readonly string[],
+  { address }: Database,
+  context: RunContext,
+): Promise<void> {
+  const archive = archiveInput(plan.archive, plan.manifest)
+  // Several sessions look for their places in a file; a stream has none.
+  const parallel = plan.jobs > 1 && archive.input === undefined
   const args = [
     '--exit-on-error',
-    '--single-transaction',
+    parallel ? `--jobs=${plan.jobs}` : '--single-transaction',
     '--no-password',
     // In its quoted form: a name that looks like a connection string is still a name.
     `--dbname=dbname='${address.database.replace(/[\\']/g, '\\$&')}'`,
     ...(plan.noOwner ? ['--no-owner', '--no-privileges'] : []),
-    join(plan.folder, archiveName),
+    ...list,
+    ...plan.selection,
+    ...archive.args,
   ]
-  await runTool(plan.pgRestore, args, address, context)
+  await runTool(plan.pgRestore, { ...archive, args, address }, context)
 }
 
 /**
@@ -35,6 +61,7 @@ async function runPgRestore(plan: NativePlan, { address }: Database, context: Ru
  */
 async function bracketed(plan: NativePlan, { sql }: Database, restore: () => Promise<void>): Promise<void> {
   const version = plan.manifest.extensions['timescaledb'] ?? ''
+  await requireVersion(sql, version)
   await sql.unsafe(`create extension if not exists timescaledb version ${quoteLiteral(version)}`)
   await sql`select timescaledb_pre_restore()`
   try {
@@ -42,4 +69,20 @@ async function bracketed(plan: NativePlan, { sql }: Database, restore: () => Pro
   } finally {
     await sql`select timescaledb_post_restore()`
   }
+}
+
+/** Another version has another catalog, into which the rows of this one do not fit. */
+async function requireVersion(sql: Database['sql'], version: string): Promise<void> {
+  const [installed] = await sql<{ version: string }[]>`
+    select extversion as version from pg_extension where extname = 'timescaledb'`
+  const available = await sql<{ version: string }[]>`
+    select version from pg_available_extension_versions where name = 'timescaledb' order by 1`
+  const usable = installed ? installed.version === version : available.some((other) => other.version === version)
+  if (usable) return
+  const there = installed ? installed.version : available.map((other) => other.version).join(', ')
+  throw new ObsError(`the backup is of TimescaleDB ${version}, and the target has ${there || 'none'}`, {
+    code: 'extension_version',
+    hint: `Install TimescaleDB ${version} there, restore, and update it afterwards (alter extension timescaledb update).`,
+    details: { extension: 'timescaledb', backup: version, target: there || null },
+  })
 }

@@ -1,12 +1,12 @@
-import { join } from 'node:path'
 import type { RunContext } from '../context.js'
 import { type ArchiveReader, readerOf } from './archive-reader.js'
 import { postDataName, preDataName } from './built-in.js'
 import type { NativeTool } from './choose-engine.js'
 import { type DdlStatement, parseDdl, rolesOf } from './ddl.js'
 import type { Cipher } from './file-stages.js'
-import type { Manifest } from './manifest.js'
-import { archiveName, readDefinitions } from './native.js'
+import { largeObjectStatements } from './large-objects.js'
+import type { Manifest, ManifestSequence, ManifestTable } from './manifest.js'
+import { archiveInput, readDefinitions } from './native.js'
 import { requireRestoreTool } from './native-tools.js'
 
 interface Common {
@@ -18,6 +18,12 @@ interface Common {
   readonly noOwner: boolean
   /** Roles that must exist on the target. */
   readonly roles: readonly string[]
+  /** The tables whose rows are brought back. */
+  readonly tables: readonly ManifestTable[]
+  /** The sequences that are put where they stood. */
+  readonly sequences: readonly ManifestSequence[]
+  /** Sessions that write at a time; with one, everything is one transaction. */
+  readonly jobs: number
 }
 
 /** What a restore will run, before anything is touched. */
@@ -27,7 +33,15 @@ export type RestorePlan =
       readonly preData: readonly DdlStatement[]
       readonly postData: readonly DdlStatement[]
     })
-  | (Common & { readonly engine: 'native'; readonly pgRestore: NativeTool })
+  | (Common & {
+      readonly engine: 'native'
+      readonly pgRestore: NativeTool
+      /** What pg_restore is told of what to bring back; all of the archive when empty. */
+      readonly selection: readonly string[]
+    })
+
+/** Sessions that write at a time, unless it is said otherwise. */
+const defaultJobs = 2
 
 /**
  * Reads the definitions of a backup and decides what of them to run.
@@ -37,21 +51,28 @@ export type RestorePlan =
 export async function planRestore(
   folder: string,
   manifest: Manifest,
-  options: { readonly noOwner?: boolean; readonly pgRestore?: string; readonly decrypt?: Cipher },
+  options: {
+    readonly noOwner?: boolean
+    readonly pgRestore?: string
+    readonly decrypt?: Cipher
+    readonly jobs?: number
+  },
   context: RunContext,
 ): Promise<RestorePlan> {
   const noOwner = options.noOwner === true
   const archive = readerOf(folder, manifest, options.decrypt)
-  const common = { folder, archive, manifest, noOwner }
+  const { tables, sequences } = manifest
+  const common = { folder, archive, manifest, noOwner, tables, sequences, jobs: options.jobs ?? defaultJobs }
   const wanted = ({ aboutRoles }: DdlStatement) => !(noOwner && aboutRoles)
   if (manifest.engine === 'built-in') {
-    const preData = (await readSql(archive, preDataName)).filter(wanted)
+    const own = [...(await readSql(archive, preDataName)), ...(await largeObjectStatements(archive, manifest))]
+    const preData = own.filter(wanted)
     const postData = (await readSql(archive, postDataName)).filter(wanted)
     return { ...common, engine: 'built-in', preData, postData, roles: rolesOf([...preData, ...postData]) }
   }
   const pgRestore = await requireRestoreTool(manifest.pg_dump_version, options.pgRestore)
-  const definitions = await parseDdl(await readDefinitions(pgRestore, join(folder, archiveName), context))
-  return { ...common, engine: 'native', pgRestore, roles: rolesOf(definitions.filter(wanted)) }
+  const definitions = await parseDdl(await readDefinitions(pgRestore, archiveInput(archive, manifest), context))
+  return { ...common, engine: 'native', pgRestore, selection: [], roles: rolesOf(definitions.filter(wanted)) }
 }
 
 async function readSql(archive: ArchiveReader, name: string): Promise<DdlStatement[]> {

@@ -19,13 +19,14 @@ export const copySettings: Readonly<Record<string, string>> = {
 /** Settings that would end a long run early; a server may not know all of them. */
 const timeouts = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']
 
-/** Gives `session` the settings of a backup until its transaction ends. */
-export async function applyCopySettings(session: Session): Promise<void> {
-  const values = Object.entries(copySettings)
-  await session.unsafe(
-    `select ${values.map(([name, value]) => `set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, true)`).join(', ')}`,
+/** Gives `session` the settings of a backup: until its transaction ends, or for as long as it lives. */
+export async function applyCopySettings(session: Session, until: 'transaction' | 'session'): Promise<void> {
+  const local = until === 'transaction'
+  const values = Object.entries(copySettings).map(
+    ([name, value]) => `set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, ${local})`,
   )
-  await session`select set_config(name, '0', true) from pg_settings where name = any(${timeouts})`
+  await session.unsafe(`select ${values.join(', ')}`)
+  await session`select set_config(name, '0', ${local}) from pg_settings where name = any(${timeouts})`
 }
 
 /**
@@ -33,7 +34,7 @@ export async function applyCopySettings(session: Session): Promise<void> {
  * table of which the role sees only some rows, rather than copying those.
  */
 export async function applyReadSettings(session: Session): Promise<void> {
-  await applyCopySettings(session)
+  await applyCopySettings(session, 'transaction')
   await session`select set_config('row_security', 'off', true), set_config('synchronize_seqscans', 'off', true)`
 }
 

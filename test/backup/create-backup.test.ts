@@ -141,10 +141,10 @@ describe('createBackup', () => {
   it('leaves only a partial folder when it is killed, which the next run removes', async () => {
     const source = await testDatabase()
     const directory = await backupDirectory()
-    await source.sql`create table months (at date) partition by range (at)`
+    await source.sql`create sequence counter`
     await withSession(source.sql, async (session) => {
-      // Makes the backup wait in the middle: pg_dump cannot lock the table for reading.
-      await session.unsafe('begin; lock table only months in access exclusive mode')
+      // Makes the backup wait in the middle: where the sequence stands cannot be read.
+      await session.unsafe('begin; drop sequence counter')
       const killed = await obs(['backup', 'create', '--directory', directory, '--engine', 'built-in'], {
         cwd: directory,
         env: { DATABASE_URL: source.url },
@@ -186,15 +186,21 @@ describe('createBackup', () => {
 
   it('names what the built-in engine would lose, and writes nothing', async () => {
     const source = await testDatabase()
+    const role = `obs_test_plain_${source.address.database.slice(-12)}`
+    onTestFinished(async () => {
+      await source.sql`alter subscription news set (slot_name = none)`
+      await source.sql`drop subscription news`
+      await onServer((sql) => sql.unsafe(`drop role if exists ${role}`))
+    })
+    await source.sql.unsafe(`create subscription news connection 'host=nowhere' publication p with (connect = false)`)
+    await source.sql.unsafe(`create role ${role} login password 'plain'`)
+    const asPlainRole = { ...source.address, user: role, password: new Secret('plain') }
     const directory = await backupDirectory()
-    await source.sql.unsafe(`
-      select lo_create(0), lo_create(0);
-      create foreign data wrapper paper;
-      create server library foreign data wrapper paper;
-      create foreign table "Books" (title text) server library`)
-    await expect(createBackup(source, { directory, engine: builtIn }, quietContext())).rejects.toMatchObject({
-      code: 'cannot_copy',
-      details: { losses: ['2 large objects', 'the foreign table public.Books'] },
+    await withDatabase(asPlainRole, quietContext(), async (database) => {
+      await expect(createBackup(database, { directory, engine: builtIn }, quietContext())).rejects.toMatchObject({
+        code: 'cannot_copy',
+        details: { losses: ['the subscription news, which only a superuser may read'] },
+      })
     })
     expect(await readdir(directory)).toEqual([])
   })

@@ -7,8 +7,8 @@ import { createBackup } from '../../src/backup/create-backup.js'
 import { restoreBackup } from '../../src/backup/restore-backup.js'
 import { quietContext } from '../../src/context.js'
 import { withSession } from '../../src/database/connect.js'
-import { backupDirectory, databaseNames, freshAddress, nativeObstacle } from '../support/backups.js'
-import { openTestDatabase } from '../support/database.js'
+import { backupDirectory, clientTools, databaseNames, freshAddress, nativeObstacle } from '../support/backups.js'
+import { openTestDatabase, testDatabase } from '../support/database.js'
 
 const run = promisify(execFile)
 const native = 'native' as const
@@ -19,19 +19,29 @@ beforeAll(async () => {
   source = await openTestDatabase()
   obstacle = await nativeObstacle(source)
   await source.sql.unsafe(`
-    create table months (at date) partition by range (at);
+    create sequence counter;
     create table bulky (noise text);
     insert into bulky select md5(random()::text || g) from generate_series(1, 60000) g`)
 })
 afterAll(() => source.close())
 beforeEach(({ skip }) => skip(...obstacle))
 
+async function pathOf(name: 'pg_dump' | 'pg_restore'): Promise<string> {
+  const named = name === 'pg_dump' ? clientTools().pgDump : clientTools().pgRestore
+  return named ?? (await run('sh', ['-c', `command -v ${name}`])).stdout.trim()
+}
+
+/** The client programs as options of createBackup. */
+const tools = () => {
+  const { pgDump } = clientTools()
+  return pgDump ? { pgDump } : {}
+}
+
 /** A pg_dump that writes down its arguments and environment before it becomes the real one. */
 async function watchedPgDump(): Promise<{ path: string; log: string }> {
   const folder = join(await backupDirectory(), 'bin')
   await mkdir(folder)
-  const { stdout } = await run('sh', ['-c', 'command -v pg_dump; command -v pg_restore'])
-  const [pgDump = '', pgRestore = ''] = stdout.trim().split('\n')
+  const [pgDump, pgRestore] = await Promise.all([pathOf('pg_dump'), pathOf('pg_restore')])
   await symlink(pgRestore, join(folder, 'pg_restore'))
   const log = join(folder, 'log')
   const path = join(folder, 'pg_dump')
@@ -43,11 +53,11 @@ async function watchedPgDump(): Promise<{ path: string; log: string }> {
 describe('the native engine', () => {
   it('says which pg_dump it used and keeps the contents of its archive beside it', async () => {
     const directory = await backupDirectory()
-    const backup = await createBackup(source, { directory }, quietContext())
+    const backup = await createBackup(source, { directory, ...tools() }, quietContext())
     expect(backup).toMatchObject({ engine: 'native', reason: expect.stringMatching(/^pg_dump \d+\.\d+.* can dump/) })
-    expect(backup.manifest.tables).toMatchObject([{ name: 'bulky', rows: 60_000, file: null }])
+    expect(backup.manifest.tables).toMatchObject([{ name: 'bulky', rows: 60_000, files: [] }])
     expect((await readdir(backup.path)).sort()).toEqual(
-      ['SHA256SUMS', 'catalog.json', 'contents.txt', 'database.dump', 'manifest.json'].sort(),
+      ['SHA256SUMS', 'catalog.json', 'contents.txt', 'database.d', 'database.json', 'manifest.json'].sort(),
     )
     expect(await readFile(join(backup.path, 'contents.txt'), 'utf8')).toContain('TABLE DATA public bulky')
   })
@@ -58,7 +68,7 @@ describe('the native engine', () => {
     await createBackup(source, { directory, engine: native, pgDump: path }, quietContext())
     const { address } = source
     const args = await readFile(log, 'utf8')
-    for (const part of [address.password?.reveal() ?? 'no password', address.user, address.host]) {
+    for (const part of [address.password?.reveal() ?? 'no password', '--username', '--host', address.host]) {
       expect(args).not.toContain(part)
     }
     expect(await readFile(`${log}.env`, 'utf8')).toContain(`PGDATABASE=${address.database}\n`)
@@ -69,8 +79,8 @@ describe('the native engine', () => {
     const directory = await backupDirectory()
     const controller = new AbortController()
     await withSession(source.sql, async (session) => {
-      // pg_dump waits for this table, and so can be interrupted in the middle.
-      await session.unsafe('begin; lock table only months in access exclusive mode')
+      // pg_dump waits for this sequence, and so can be interrupted in the middle.
+      await session.unsafe('begin; drop sequence counter')
       const options = { directory, engine: native, pgDump: path }
       const backup = createBackup(source, options, { ...quietContext(), signal: controller.signal })
       void until(async () => (await readFile(log, 'utf8')).includes('--snapshot')).then(() => controller.abort())
@@ -90,22 +100,23 @@ describe('the native engine', () => {
     )
     skip(!mounted, 'a small file system cannot be mounted by this user')
     onTestFinished(() => run('umount', [directory]).then(() => undefined))
-    await expect(createBackup(source, { directory, engine: native }, quietContext())).rejects.toMatchObject({
-      code: 'disk_full',
-      exitCode: 1,
-    })
+    await expect(createBackup(source, { directory, engine: native, ...tools() }, quietContext())).rejects.toMatchObject(
+      {
+        code: 'disk_full',
+        exitCode: 1,
+      },
+    )
     expect(await readdir(directory)).toEqual([])
   })
 
   it('leaves no database behind when pg_restore fails', async () => {
     const directory = await backupDirectory()
-    const { id } = await createBackup(source, { directory, engine: native }, quietContext())
+    const { id } = await createBackup(source, { directory, engine: native, ...tools() }, quietContext())
     const broken = join(directory, 'pg_restore')
-    const { stdout } = await run('sh', ['-c', 'command -v pg_restore'])
     // Fails once it would touch a database, and works for everything that only reads the archive.
     await writeFile(
       broken,
-      `#!/bin/sh\ncase "$*" in *--dbname*) echo boom >&2; exit 1;; esac\nexec ${stdout.trim()} "$@"\n`,
+      `#!/bin/sh\ncase "$*" in *--dbname*) echo boom >&2; exit 1;; esac\nexec ${await pathOf('pg_restore')} "$@"\n`,
     )
     await chmod(broken, 0o755)
     const to = freshAddress()

@@ -1,12 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
-import { engines } from '../../src/backup/manifest.js'
+import { type EngineName, engines } from '../../src/backup/manifest.js'
 import { restoreBackup } from '../../src/backup/restore-backup.js'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
 import type { Sql } from '../../src/database/connect.js'
-import { backupDirectory, fingerprints, freshAddress, inDatabase, nativeObstacle } from '../support/backups.js'
+import {
+  backupDirectory,
+  clientTools,
+  fingerprints,
+  freshAddress,
+  inDatabase,
+  nativeObstacle,
+} from '../support/backups.js'
 import { openTestDatabase } from '../support/database.js'
 
 const schemas = ['public', 'Odd "Schema" ü']
@@ -23,9 +30,9 @@ describe.each(engines)('a backup of the %s engine', (engine) => {
     if (engine === 'native') skip(...(await nativeObstacle(source)))
     const directory = await backupDirectory()
     const to = freshAddress()
-    const backup = await createBackup(source, { directory, engine }, quietContext())
+    const backup = await createBackup(source, { directory, engine, ...toolsOf(engine).dump }, quietContext())
     expect(backup).toMatchObject({ engine, verified: true })
-    const result = await restoreBackup({ directory, id: backup.id, to }, quietContext())
+    const result = await restoreBackup({ directory, id: backup.id, to, ...toolsOf(engine).restore }, quietContext())
     expect(result).toMatchObject({ id: backup.id, database: to.database, rows: backup.manifest.rows, verified: true })
     await inDatabase(to, ({ sql }) => expectSame(sql))
   })
@@ -35,14 +42,19 @@ describe.each(engines)('a backup of the %s engine', (engine) => {
     const directory = await backupDirectory()
     const target = await openTestDatabase()
     try {
-      await createBackup(source, { directory, engine }, quietContext())
-      await restoreBackup({ directory, id: 'latest', to: target.address }, quietContext())
+      await createBackup(source, { directory, engine, ...toolsOf(engine).dump }, quietContext())
+      await restoreBackup({ directory, id: 'latest', to: target.address, ...toolsOf(engine).restore }, quietContext())
       await expectSame(target.sql)
     } finally {
       await target.close()
     }
   })
 })
+
+function toolsOf(engine: EngineName) {
+  const { pgDump, pgRestore } = engine === 'native' ? clientTools() : {}
+  return { dump: pgDump ? { pgDump } : {}, restore: pgRestore ? { pgRestore } : {} }
+}
 
 async function expectSame(sql: Sql): Promise<void> {
   expect(await readCatalog(sql, schemas)).toEqual(await readCatalog(source.sql, schemas))

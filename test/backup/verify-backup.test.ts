@@ -67,8 +67,8 @@ describe('verifyBackup', () => {
     await expect(verifyBackup(directory, original.id)).rejects.toMatchObject({
       details: {
         damages: [
-          { path: data, problem: 'truncated' },
           { path: 'post-data.sql', problem: 'missing' },
+          { path: data, problem: 'truncated' },
           { path: 'data/extra.sql', problem: 'not part of the backup' },
         ],
       },

@@ -47,12 +47,18 @@ export async function fingerprints(sql: Sql): Promise<Record<string, Fingerprint
   return Object.fromEntries(entries)
 }
 
+/** The client programs that the tests run: those in the folder that OBS_TEST_PG_BIN names, else those on the PATH. */
+export function clientTools(): { readonly pgDump?: string; readonly pgRestore?: string } {
+  const folder = process.env['OBS_TEST_PG_BIN']
+  return folder ? { pgDump: join(folder, 'pg_dump'), pgRestore: join(folder, 'pg_restore') } : {}
+}
+
 /** Whether the native engine cannot be tried on this server, and the line that says so. */
 export async function nativeObstacle({ platform }: Database): Promise<[boolean, string]> {
   const serverMajor = Math.floor(platform.serverVersion / 10_000)
-  const tool = await findTool('pg_dump')
-  const missing = `needs a pg_dump ${serverMajor} or newer on the PATH; this machine has ${tool?.version ?? 'none'}`
+  const tool = await findTool('pg_dump', clientTools().pgDump)
+  const missing = `needs a pg_dump ${serverMajor} or newer on the PATH or in OBS_TEST_PG_BIN; found ${tool?.version ?? 'none'}`
   const obstacle = tool === undefined || tool.major < serverMajor
-  if (obstacle) console.log(`skipped: ${missing} (or name an older server with OBS_TEST_DATABASE_URL)`)
+  if (obstacle) console.log(`skipped: ${missing}`)
   return [obstacle, missing]
 }
