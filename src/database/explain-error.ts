@@ -114,11 +114,14 @@ const readOnly: Explanation = (error, address) =>
 /** 53200 is memory of every kind; for the table of locks the server names the setting itself. */
 const outOfMemory: Explanation = (error, address) =>
   /shared memory/.test(error.message)
-    ? new ObsError('the server has no room for as many locks as this needs: one a table, index and sequence it touches', {
-        code: 'too_many_locks',
-        hint: 'Raise max_locks_per_transaction (alter system set max_locks_per_transaction = 512) and restart the server; what was begun was undone.',
-        cause: error,
-      })
+    ? new ObsError(
+        'the server has no room for as many locks as this needs: one a table, index and sequence it touches',
+        {
+          code: 'too_many_locks',
+          hint: 'Raise max_locks_per_transaction (alter system set max_locks_per_transaction = 512) and restart the server; what was begun was undone.',
+          cause: error,
+        },
+      )
     : new ObsError(`the server is out of memory: ${error.message}`, {
         code: 'out_of_memory',
         hint: `Look at the log of the server at ${address.host}:${address.port}; what was begun was undone.`,
