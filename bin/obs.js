@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import module from 'node:module'
+import { fileURLToPath } from 'node:url'
 
 // The one question that scripts ask in a loop is answered without loading the program.
 if (process.argv.length === 3 && (process.argv[2] === '--version' || process.argv[2] === '-V')) {
@@ -11,6 +13,8 @@ if (process.argv.length === 3 && (process.argv[2] === '--version' || process.arg
       if (error.code !== 'EPIPE') throw error
     })
   }
+  // From Node 22.8 on, what was compiled once need not be again; beside the code, where who may write may change that too.
+  module.enableCompileCache?.(fileURLToPath(new URL('../dist/compiled', import.meta.url)))
   const { main } = await import('../dist/cli.js')
   process.exitCode = await main(process.argv.slice(2))
 }

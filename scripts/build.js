@@ -22,5 +22,12 @@ await build({
   // The oldest Node that package.json admits; it does not know `await using`.
   transform: { target: 'node20.19' },
   external: external.map((name) => new RegExp(`^${name}(/|$)`)),
-  output: { dir: 'dist', format: 'esm', chunkFileNames: '[name]-[hash].js' },
+  output: {
+    dir: 'dist',
+    format: 'esm',
+    chunkFileNames: '[name]-[hash].js',
+    comments: false,
+    // Finding a file and linking it costs more than the code in it: what most commands need is one file.
+    codeSplitting: { groups: [{ name: 'shared', minShareCount: 6 }] },
+  },
 })

@@ -71,7 +71,8 @@ async function filesIn(folder: string): Promise<readonly NamedText[]> {
   return contents.map((content, i) => {
     const name = names[i] ?? ''
     if ('error' in content) throw unreadable(name, content.error)
-    return { name, text: new TextDecoder().decode(content.bytes) }
+    if (content.text === undefined) throw unreadable(name, new Error('the file is not UTF-8 text'))
+    return { name, text: content.text }
   })
 }
 

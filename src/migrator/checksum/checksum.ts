@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Script } from '../migration.js'
 import { loadParser } from '../statements/parser.js'
 import { type PlacedStatement, place } from '../statements/place-statements.js'
@@ -36,7 +36,7 @@ function normalOf({ statement, tokens }: PlacedStatement): string {
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return hash('sha256', text)
 }
 
 /**

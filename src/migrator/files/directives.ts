@@ -35,7 +35,7 @@ export interface ParsedDirectives {
   readonly problems: readonly Problem[]
 }
 
-const words = ['no-transaction', 'changes', 'drops', 'requires', 'allow', 'backfill'] as const
+const words = ['no-transaction', 'changes', 'drops', 'requires', 'irreversible', 'lossy', 'allow', 'backfill'] as const
 const directiveLine = /^[ \t]*(?:--|\/\/)[ \t]*obs:[ \t]*(.*?)[ \t]*$/
 
 /**
@@ -46,6 +46,7 @@ const directiveLine = /^[ \t]*(?:--|\/\/)[ \t]*obs:[ \t]*(.*?)[ \t]*$/
  * because it would have no effect there.
  */
 export function parseDirectives(file: string, text: string): ParsedDirectives {
+  if (!text.includes('obs:')) return nothingAsked
   const found: { word: string; operand: string }[] = []
   const problems: Problem[] = []
   const header = headerLength(text)
@@ -60,6 +61,8 @@ export function parseDirectives(file: string, text: string): ParsedDirectives {
   }
   return { directives: gather(found), problems }
 }
+
+const nothingAsked: ParsedDirectives = { directives: gather([]), problems: [] }
 
 function complaint({ word, operand }: { word: string; operand: string }): string | undefined {
   if (word === 'no-transaction') return operand ? 'the directive no-transaction takes nothing after it' : undefined

@@ -90,11 +90,13 @@ async function readScripts(
   names: readonly RunnableName[],
   problems: Problem[],
 ): Promise<readonly NamedScript[]> {
-  const contents = await readFiles(names.map(({ file }) => join(folder, file)))
+  const paths = names.map(({ file }) => join(folder, file))
+  const contents = await readFiles(paths)
   const scripts: NamedScript[] = []
   for (const [i, of] of names.entries()) {
-    const text = textOf(of.file, join(folder, of.file), contents[i] as FileContent, problems)
-    const file = { file: join(folder, of.file), text: text ?? '' }
+    const path = paths[i] as string
+    const text = textOf(of.file, path, contents[i] as FileContent, problems)
+    const file = { file: path, text: text ?? '' }
     if (of.kind === 'sql') scripts.push(sqlScript(of, file, problems))
     else if (of.kind === 'module') scripts.push(...(await moduleScripts(of, file, problems)))
     else if (text !== undefined) scripts.push(...singleScripts(of, file, problems))
@@ -136,22 +138,13 @@ function textOf(name: string, file: string, content: FileContent, problems: Prob
     problems.push({ message: `${name}: ${content.error.message}` })
     return undefined
   }
-  const text = decode(content.bytes)
+  const { text } = content
   if (text === undefined) problems.push({ message: `${name}: the file is not UTF-8 text` })
   const nul = text?.indexOf('\0') ?? -1
   if (text !== undefined && nul >= 0) {
     problems.push({ message: 'a NUL character stands here, which no text holds', location: locate(file, text, nul) })
   }
   return nul >= 0 ? undefined : text
-}
-
-/** The text without its byte order mark, or undefined when the bytes are not UTF-8. */
-function decode(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 async function moduleScripts(of: ModuleName, text: TextFile, problems: Problem[]): Promise<readonly NamedScript[]> {

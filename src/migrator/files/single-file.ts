@@ -103,8 +103,10 @@ const goose: Tool = {
     }),
 }
 
+const tools = [dbmate, goose].map((tool) => ({ tool, anywhere: new RegExp(tool.line, `${tool.line.flags}m`) }))
+
 function toolOf(text: string): Tool | undefined {
-  return [dbmate, goose].find((tool) => new RegExp(tool.line, `${tool.line.flags}m`).test(text))
+  return tools.find(({ anywhere }) => anywhere.test(text))?.tool
 }
 
 /** True when a text says where its down begins, which the file of one direction does not. */
