@@ -1,6 +1,8 @@
 import { UsageError } from '../errors.js'
+import type { RunSettings } from '../generators/pack.js'
 import type { Pack } from '../packs.js'
-import type { ObservabilityFacts, ObservabilitySuite, ProfileFacts } from '../validators/observability/facts.js'
+import type { ObservabilityFacts, ObservabilitySuite } from '../validators/observability/facts.js'
+import type { SeedRun } from '../validators/observability/seed-runs.js'
 
 /** The suites of a pack, and what they have to know about its data. */
 export interface PackValidation {
@@ -27,41 +29,29 @@ export async function loadPackValidation(pack: Pack): Promise<PackValidation> {
 
 async function observabilityFacts(): Promise<ObservabilityFacts> {
   const { pricesPerThousand, priceTable } = await import('../generators/observability/prices.js')
-  const { profileCalled, profileNames } = await import('../generators/observability/profiles.js')
-  const { departments } = await import('../generators/observability/departments.js')
-  const { adoption } = await import('../generators/observability/rollout.js')
-  const { longestLag } = await import('../generators/observability/agents.js')
-  const { segmentShares } = await import('../generators/observability/users.js')
   const { passingScore } = await import('../generators/observability/encode.js')
-  type Profile = ReturnType<typeof profileCalled>
-  const earliestLead = ({ environments }: Profile) => Math.max(...Object.values(environments).map(({ lead }) => lead))
-  const facts = (profile: Profile): ProfileFacts => ({
-    ...promised,
-    agents: profile.fleet.total,
-    agentsPerDepartment: profile.fleet.perDepartment,
-    perAgentDay: profile.volume.perAgentDay,
-    weekend: profile.volume.weekend,
-    environments: Object.fromEntries(Object.entries(profile.environments).map(([code, { share }]) => [code, share])),
-    rollout: {
-      versions: profile.rollout.releases.map(({ version }) => version),
-      adoption: (version, time) => adoption(profile.rollout, version, time),
-      earliest: earliestLead(profile),
-      firstSeen: profile.rollout.releases.map(({ at }, place) => (place === 0 ? 0 : at - earliestLead(profile))),
-      latest: longestLag,
-    },
-    users: { count: profile.users.count, segments: segmentShares },
-    evaluations: profile.evaluations.share,
-  })
+  const { expectedOf } = await import('../generators/observability/expected.js')
   return {
     prices: Object.entries(pricesPerThousand()).map(([model, price]) => ({
       ...{ model, ...price },
       provider: priceTable.models.find(({ name }) => name === model)?.provider ?? '',
     })),
     passingScore,
-    profiles: Object.fromEntries(profileNames.map((name) => [name, facts(profileCalled(name))])),
-    primaryIntents: Object.fromEntries(departments.map(({ code, types }) => [code, types.map(({ intent }) => intent)])),
+    expectedOf: memoized((run) => expectedOf(settingsOf(run))),
   }
 }
 
-/** What every profile promises and none has a setting for. */
-const promised = { failures: [0.02, 0.05], meanLatencyMs: [2000, 3000], businessHours: 1.5 } as const
+/** A plan is worth keeping: several checks ask for the same run. */
+function memoized<T>(work: (run: SeedRun) => T): (run: SeedRun) => T {
+  const results = new Map<string, T>()
+  return (run) => {
+    if (!results.has(run.run_id)) results.set(run.run_id, work(run))
+    return results.get(run.run_id) as T
+  }
+}
+
+function settingsOf(run: SeedRun): RunSettings {
+  const { run_id: runId, profile, seed, days, as_of: asOf, scale, ordinal, workspace_id: workspace, population } = run
+  const origin = population ? { population: { ...population, asOf: new Date(population.asOf) } } : {}
+  return { runId, profile, seed, days, asOf, scale, ordinal, workspace, ...origin }
+}

@@ -287,10 +287,17 @@ export class CopyBuffer {
 
   /** A 32-bit word as eight hexadecimal digits, as a part of an open text. */
   hex(word: number): this {
+    this.hexAt(this.#length, word)
+    this.#length += 8
+    return this
+  }
+
+  /** Overwrites what was written at `position` with the eight hexadecimal digits of a 32-bit word. */
+  hexAt(position: number, word: number): this {
     const buffer = this.#buffer
-    for (let shift = 28; shift >= 0; shift -= 4) {
-      const digit = (word >>> shift) & 15
-      buffer[this.#length++] = digit + (digit < 10 ? 0x30 : 0x57)
+    for (let i = 0; i < 8; i++) {
+      const digit = (word >>> (28 - i * 4)) & 15
+      buffer[position + i] = digit + (digit < 10 ? 0x30 : 0x57)
     }
     return this
   }

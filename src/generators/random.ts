@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { normalQuantile } from './distributions.js'
 
 /** Names one independent stream of numbers; two keys made from different texts have nothing in common. */
 export interface StreamKey {
@@ -11,6 +12,56 @@ export function streamKey(...parts: readonly (string | number)[]): StreamKey {
   return { words: Uint32Array.from({ length: 8 }, (_, i) => digest.readUInt32LE(i * 4)) }
 }
 
+/** Numbers that one block of a stream gives. */
+export const blockSize = 4
+
+const unit = 2 ** -32
+
+/**
+ * Writes numbers in [0, 1) with 32 random bits each: `count` blocks, from block `first`
+ * on, of the point (x, y, z) of a stream.
+ *
+ * A counter-based generator: the numbers are a hash of the key and the four counters,
+ * so that any of them can be had without those before it. The hash is pcg4d (M. Jarzynski
+ * and M. Olano, Hash Functions for GPU Rendering, Journal of Computer Graphics
+ * Techniques 9(3), 2020); half of the key is added to the counters and the other half
+ * mixed in between its two rounds. Counters stay below 2²⁹: the highest bits of a
+ * counter reach too few bits of the result.
+ */
+export function drawBlocks(
+  { words }: StreamKey,
+  x: number,
+  y: number,
+  z: number,
+  first: number,
+  count: number,
+  target: Float64Array,
+): void {
+  const startA = (Math.imul((x + (words[0] ?? 0)) | 0, 1_664_525) + 1_013_904_223) | 0
+  const startB = (Math.imul((y + (words[1] ?? 0)) | 0, 1_664_525) + 1_013_904_223) | 0
+  const startC = (Math.imul((z + (words[2] ?? 0)) | 0, 1_664_525) + 1_013_904_223) | 0
+  for (let block = 0; block < count; block++) {
+    let d = (Math.imul((first + block + (words[3] ?? 0)) | 0, 1_664_525) + 1_013_904_223) | 0
+    let a = (startA + Math.imul(startB, d)) | 0
+    let b = (startB + Math.imul(startC, a)) | 0
+    let c = (startC + Math.imul(a, b)) | 0
+    d = (d + Math.imul(b, c)) | 0
+    a ^= (a >>> 16) ^ (words[4] ?? 0)
+    b ^= (b >>> 16) ^ (words[5] ?? 0)
+    c ^= (c >>> 16) ^ (words[6] ?? 0)
+    d ^= (d >>> 16) ^ (words[7] ?? 0)
+    a = (a + Math.imul(b, d)) | 0
+    b = (b + Math.imul(c, a)) | 0
+    c = (c + Math.imul(a, b)) | 0
+    d = (d + Math.imul(b, c)) | 0
+    const offset = block * blockSize
+    target[offset] = ((a ^ (a >>> 15)) >>> 0) * unit
+    target[offset + 1] = ((b ^ (b >>> 15)) >>> 0) * unit
+    target[offset + 2] = ((c ^ (c >>> 15)) >>> 0) * unit
+    target[offset + 3] = ((d ^ (d >>> 15)) >>> 0) * unit
+  }
+}
+
 /**
  * Random numbers that depend on coordinates and on nothing else.
  *
@@ -19,46 +70,39 @@ export function streamKey(...parts: readonly (string | number)[]): StreamKey {
  * whichever rows were generated before it, or whether any were. One instance is
  * reseated for millions of rows and allocates nothing.
  *
- * The generator is sfc32 (Chris Doty-Humphrey, PractRand,
- * https://pracrand.sourceforge.net/RNG_engines.txt): 128 bits of state, of which 96
- * are seeded and 32 count, run for twelve rounds before its first output as its
- * author does. Coordinates become state through MurmurHash3 x86_32 (Austin Appleby,
- * https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp).
- *
  * `Math.log`, `Math.exp` and `Math.cos`, which the continuous distributions need, are
  * V8's own software port of fdlibm and not the processor's, so they agree on every
  * machine.
  */
 export class Random {
-  #a = 0
-  #b = 0
-  #c = 0
-  #counter = 1
+  readonly #block = new Float64Array(blockSize)
+  #key: StreamKey = nowhere
+  #x = 0
+  #y = 0
+  #z = 0
+  #next = 0
 
   /** Places the generator at the point (x, y, z) of a stream; each is taken modulo 2³². */
   seat(key: StreamKey, x: number, y = 0, z = 0): this {
-    const { words } = key
-    this.#a = murmur3(words[0] ?? 0, x, y, z)
-    this.#b = murmur3(words[1] ?? 0, x, y, z)
-    this.#c = murmur3(words[2] ?? 0, x, y, z)
-    this.#counter = 1
-    for (let round = 0; round < 12; round++) this.bits()
+    this.#key = key
+    this.#x = x
+    this.#y = y
+    this.#z = z
+    this.#next = 0
     return this
   }
 
   /** An integer in [0, 2³²). */
   bits(): number {
-    const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0
-    this.#counter = (this.#counter + 1) | 0
-    this.#a = this.#b ^ (this.#b >>> 9)
-    this.#b = (this.#c + (this.#c << 3)) | 0
-    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0
-    return sum >>> 0
+    return this.uniform() * 2 ** 32
   }
 
   /** A number in [0, 1) with 32 random bits. */
   uniform(): number {
-    return this.bits() * 2 ** -32
+    const lane = this.#next & (blockSize - 1)
+    if (lane === 0) drawBlocks(this.#key, this.#x, this.#y, this.#z, this.#next >>> 2, 1, this.#block)
+    this.#next++
+    return this.#block[lane] ?? 0
   }
 
   /** A number in [0, 1) with 53 random bits, for ranges that 32 bits are too coarse for. */
@@ -81,10 +125,9 @@ export class Random {
     return this.uniform() < probability
   }
 
-  /** A standard normal number, by Box and Muller (Ann. Math. Statist. 29, 1958). */
+  /** A standard normal number, from one draw. */
   normal(): number {
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()))
-    return radius * Math.cos(2 * Math.PI * this.uniform())
+    return normalQuantile(this.uniform() + unit / 2)
   }
 
   /** A number whose logarithm is normal with mean `mu` and standard deviation `sigma`. */
@@ -93,7 +136,9 @@ export class Random {
   }
 }
 
-/** MurmurHash3 x86_32 of three 32-bit words. */
+const nowhere: StreamKey = { words: new Uint32Array(8) }
+
+/** MurmurHash3 x86_32 of three 32-bit words (Austin Appleby, https://github.com/aappleby/smhasher). */
 export function murmur3(seed: number, x: number, y: number, z: number): number {
   const hash = round(round(round(seed, x), y), z) ^ 12
   return finalMix(hash)

@@ -1,6 +1,6 @@
 import { boundedParetoQuantile, type WeightedChoice, weightedChoice } from '../distributions.js'
 import { Random, type StreamKey, streamKey } from '../random.js'
-import { departments, intents } from './departments.js'
+import { departments, type Intent, intents } from './departments.js'
 import { type EnvironmentCode, environmentCodes, type Profile } from './profiles.js'
 import { adoption } from './rollout.js'
 
@@ -21,11 +21,14 @@ export interface Agent {
   /** Traces on a working day, over all environments. */
   readonly volume: number
   readonly latencyFactor: number
+  /** Whether it works through lists that a clock hands to it. */
+  readonly isScheduled: boolean
   /** How much later than the others it takes a new version, as a share of the window. */
   readonly lag: number
   /** Index into the rollout's releases: what most of its traffic runs when the window closes. */
   readonly release: number
-  readonly intents: WeightedChoice
+  /** The share of its requests by intent, in the order of `intents`. */
+  readonly intents: readonly number[]
 }
 
 /** The fleet: agents of every department, a function of the profile and the population's seed. */
@@ -51,9 +54,10 @@ export function makeAgents(profile: Profile, seed: number): readonly Agent[] {
       home: status === 'beta' ? 'staging' : 'production',
       volume: volumes[index] ?? 0,
       latencyFactor,
+      isScheduled: primaryIntents(profile, department)[type] === 'automation',
       lag,
       release: releaseAtEnd(profile, lag),
-      intents: intentsOf(department, type),
+      intents: intentShares(profile, department, type),
     }
   })
 }
@@ -118,12 +122,18 @@ function releaseAtEnd({ rollout }: Profile, lag: number): number {
   return rollout.releases.reduce((latest, _, i) => (adoption(rollout, i, 1 - lag) > 0.5 ? i : latest), 0)
 }
 
+/** The intents of the three types of a department, in the profile. */
+export function primaryIntents({ fleet }: Profile, department: number): readonly Intent[] {
+  return (departments[department]?.types ?? []).map(({ name, intent }) => fleet.intents?.[name] ?? intent)
+}
+
 /** Three quarters its own intent, most of the rest its department's other two, a little of everything. */
-function intentsOf(department: number, type: number): WeightedChoice {
-  const types = departments[department]?.types ?? []
-  const weights = intents.map(() => 0.006)
-  types.forEach(({ intent }, i) => {
-    weights[intents.indexOf(intent)] = i === type ? 0.75 : 0.11
+function intentShares(profile: Profile, department: number, type: number): readonly number[] {
+  const primary = primaryIntents(profile, department)
+  const weights = intents.map((intent) => {
+    const own = primary.reduce((sum, one, i) => (one === intent ? sum + (i === type ? 0.75 : 0.11) : sum), 0)
+    return Math.max(0.006, own)
   })
-  return weightedChoice(weights)
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  return weights.map((weight) => weight / total)
 }

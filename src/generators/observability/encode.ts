@@ -5,22 +5,18 @@ import type { Agent } from './agents.js'
 import { dayMs, epochDay } from './calendar.js'
 import { departments, intents } from './departments.js'
 import { failureKinds, timeoutText } from './failures.js'
-import { traitsByIntent } from './models.js'
+import { metadataWriter } from './metadata.js'
 import { priceTable } from './prices.js'
 import { environmentCodes, versions } from './profiles.js'
-import type { TextAround, TextPools } from './prompts.js'
-import { type Trace, TraceDrawer, type TraceSource } from './traces.js'
-import type { Volume } from './volume.js'
-
-/** Where a request was served; `regionCount` of them. */
-const regions = ['eu-central', 'eu-west', 'us-east', 'ap-southeast']
+import type { Text, TextPools } from './prompts.js'
+import { type Judgement, type Trace, TraceDrawer, type TraceSource } from './traces.js'
 
 /** The columns in the order they are written: values that depend on the same thing stand together. */
 const traceColumns = columns({
-  ...{ workspace_id: 'uuid', agent_id: 'varchar', department_id: 'uuid', trace_id: 'varchar' },
-  ...{ timestamp: 'timestamptz', latency_ms: 'int4', environment_id: 'uuid', tags: 'varchar[]' },
-  ...{ version: 'varchar', intent_category: 'varchar', metadata: 'jsonb', model: 'varchar' },
-  ...{ model_provider: 'varchar', input: 'text', status: 'varchar', error: 'text', output: 'text' },
+  ...{ workspace_id: 'uuid', agent_id: 'varchar', department_id: 'uuid', environment_id: 'uuid', tags: 'varchar[]' },
+  ...{ trace_id: 'varchar', timestamp: 'timestamptz', latency_ms: 'int4' },
+  ...{ version: 'varchar', intent_category: 'varchar', model: 'varchar', model_provider: 'varchar' },
+  ...{ metadata: 'jsonb', input: 'text', status: 'varchar', error: 'text', output: 'text' },
   ...{ tokens_input: 'int4', tokens_output: 'int4', tokens_total: 'int4', cost_usd: 'numeric' },
   ...{ user_id: 'varchar', user_segment: 'varchar' },
 })
@@ -34,11 +30,8 @@ const evaluationColumns = columns({
 /** What the encoders of a run share. */
 export interface EncodingSource extends TraceSource {
   readonly workspace: string
-  readonly volume: Volume
   readonly ids: ReferenceIds
   readonly texts: TextPools
-  /** When each user was last there; filled while traces are encoded. */
-  readonly lastSeen: Float64Array
 }
 
 /** The traces of the window, day by day and agent by agent. */
@@ -64,16 +57,15 @@ export function evaluationTable(source: EncodingSource): FactTable {
 }
 
 function* traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
-  const { population, volume } = source
   const drawer = new TraceDrawer(source)
   const write = traceWriter(source, target)
   let rows = 0
   for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
     drawer.openDay(day)
-    for (const agent of population.agents) {
-      const count = volume.count(agent.index, day)
+    for (const agent of source.population.agents) {
+      const count = drawer.openAgent(agent)
       for (let n = 0; n < count; n++) {
-        write(drawer.draw(agent, n))
+        write(drawer.draw())
         rows++
         if (!target.isFull) continue
         yield rows
@@ -85,20 +77,21 @@ function* traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer
 }
 
 function* evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
-  const { population, volume, window } = source
   const drawer = new TraceDrawer(source)
   const write = evaluationWriter(source, target)
+  const judgement: Judgement = { scoreHundredths: 0, afterMs: 0 }
   let rows = 0
   for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
     drawer.openDay(day)
-    for (const agent of population.agents) {
-      const count = volume.count(agent.index, day)
+    for (const agent of source.population.agents) {
+      const count = drawer.openAgent(agent)
       for (let n = 0; n < count; n++) {
-        if (!drawer.isEvaluated(agent, n)) continue
-        const trace = drawer.draw(agent, n)
+        const trace = drawer.draw()
+        if (!trace.isEvaluated) continue
+        drawer.judge(judgement)
         // What would be judged after the window has not been judged yet.
-        if (judgedAt(trace) >= window.to) continue
-        write(trace)
+        if (trace.midnight + trace.micros / 1000 + judgement.afterMs >= source.window.to) continue
+        write(trace, judgement)
         rows++
         if (!target.isFull) continue
         yield rows
@@ -111,84 +104,122 @@ function* evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyB
 
 /** A function that writes one trace as one row. */
 function traceWriter(source: EncodingSource, target: CopyBuffer): (trace: Trace) => void {
-  const { texts, lastSeen } = source
   const chunks = traceChunks(source)
+  const writeMetadata = metadataWriter(source, target)
+  const writePrompt = promptWriter(source.texts, target)
+  const writeAnswer = answerWriter(source, target)
   return (trace) => {
-    const provider = priceTable.models[trace.model]?.provider ?? ''
-    target.row(traceColumns.length).bytes(at(chunks.agent, trace.agent))
-    writeTraceId(target, trace)
+    target.row(traceColumns.length)
+    target.bytes(at(chunks.agent, trace.agent * environmentCodes.length + trace.environment))
+    writeTraceId(target, trace.id)
     target.timestamptz(trace.midnight * 1000 + trace.micros).int4(trace.latencyMs)
-    target.bytes(at(chunks.environment, trace.agent * environmentCodes.length + trace.environment))
-    target.bytes(at(chunks.version, trace.version))
-    target.bytes(at(chunks.intent, trace.intent * regions.length + trace.region))
-    target.bytes(at(chunks.model, trace.model))
-    writeText(target, texts.prompts[trace.prompt], trace.reference)
+    const request = (trace.version * intents.length + trace.intent) * priceTable.models.length + trace.model
+    target.bytes(at(chunks.request, request))
+    writeMetadata(trace)
+    writePrompt(trace)
     if (trace.status === 0) {
       target.bytes(chunks.success)
-      writeText(target, texts.answers[trace.answer], trace.reference)
+      writeAnswer(trace)
     } else {
-      target.bytes(chunks.failure(trace, provider))
+      target.bytes(
+        at(chunks.failure, (trace.status === 2 ? 0 : 1 + trace.failure) * providers.length + providerOf(trace)),
+      )
     }
     target.int4(trace.tokensInput).int4(trace.tokensOutput)
     target.int4(trace.tokensInput + trace.tokensOutput).numeric(trace.costMicros, 6)
     target.bytes(at(chunks.user, trace.user))
-    lastSeen[trace.user] = Math.max(lastSeen[trace.user] ?? 0, trace.midnight + trace.micros / 1000)
   }
 }
 
 interface TraceChunks {
+  /** By agent and environment. */
   readonly agent: readonly Buffer[]
-  readonly environment: readonly Buffer[]
-  readonly version: readonly Buffer[]
-  readonly intent: readonly Buffer[]
-  readonly model: readonly Buffer[]
+  /** By version, intent and model. */
+  readonly request: readonly Buffer[]
   readonly user: readonly Buffer[]
   readonly success: Buffer
-  failure(trace: Trace, provider: string): Buffer
+  /** By kind, time-outs first, and provider. */
+  readonly failure: readonly Buffer[]
+}
+
+const providers = [...new Set(priceTable.models.map(({ provider }) => provider))]
+const providerByModel = Uint8Array.from(priceTable.models, ({ provider }) => providers.indexOf(provider))
+
+function providerOf({ model }: Trace): number {
+  return providerByModel[model] ?? 0
 }
 
 /** Everything that many rows share, encoded once. */
 function traceChunks(source: EncodingSource): TraceChunks {
-  const { workspace, ids, population, runId, profile } = source
+  const { workspace, ids, population, profile } = source
   const { agents, users } = population
-  const departmentOf = ({ department }: Agent) => departments[department]
-  const metadata = (temperature: number, region: string) => ({
-    ...{ obs_run: runId, region, temperature, prices: priceTable.asOf },
-  })
-  const failures = new Map<string, Buffer>()
-  for (const { provider } of priceTable.models) {
-    for (const [i, kind] of failureKinds.entries()) {
-      failures.set(`1${i}${provider}`, texts('error', kind.text(provider), null))
-    }
-    failures.set(`2${provider}`, texts('timeout', timeoutText(provider, profile.latency.capMs), null))
-  }
+  const failureTexts = [
+    (provider: string) => texts('timeout', timeoutText(provider, profile.latency.capMs), null),
+    ...failureKinds.map((kind) => (provider: string) => texts('error', kind.text(provider), null)),
+  ]
   return {
-    agent: agents.map((agent) =>
-      encodeFields((to) =>
-        to
-          .uuidText(workspace)
-          .text(agent.agentId)
-          .uuidText(ids('departments', departmentOf(agent)?.code ?? '')),
-      ),
-    ),
-    environment: agents.flatMap((agent) =>
+    agent: agents.flatMap((agent) =>
       environmentCodes.map((code) => {
-        const department = departmentOf(agent)
+        const department = departments[agent.department]
         const tags = [department?.code ?? '', department?.types[agent.type]?.name ?? '', code]
-        return encodeFields((to) => to.uuidText(ids('environments', code)).textArray(tags, 'varchar'))
+        return encodeFields((to) =>
+          to
+            .uuidText(workspace)
+            .text(agent.agentId)
+            .uuidText(ids('departments', department?.code ?? ''))
+            .uuidText(ids('environments', code))
+            .textArray(tags, 'varchar'),
+        )
       }),
     ),
-    version: versions.map((version) => texts(version)),
-    intent: intents.flatMap((intent, i) =>
-      regions.map((region) =>
-        encodeFields((to) => to.text(intent).jsonb(metadata(traitsByIntent[i]?.temperature ?? 0, region))),
+    request: versions.flatMap((version) =>
+      intents.flatMap((intent) =>
+        priceTable.models.map(({ name, provider }) => texts(version, intent, name, provider)),
       ),
     ),
-    model: priceTable.models.map(({ name, provider }) => texts(name, provider)),
     user: users.map(({ userId, segment }) => texts(userId, segment)),
     success: texts('success', null),
-    failure: ({ status, failure }, provider) =>
-      failures.get(status === 2 ? `2${provider}` : `1${failure}${provider}`) ?? nothing,
+    failure: failureTexts.flatMap((text) => providers.map(text)),
+  }
+}
+
+function promptWriter({ prompts }: TextPools, target: CopyBuffer): (trace: Trace) => void {
+  const fields = prompts.map(({ bytes }) => encodeFields((to) => to.textBytes(bytes)))
+  return ({ prompt, reference }) => {
+    const start = target.position
+    target.bytes(at(fields, prompt)).digitsAt(start + 4 + (prompts[prompt]?.numberAt ?? 0), reference, digitsOfNumbers)
+  }
+}
+
+const digitsOfNumbers = 5
+
+/** Letters, blanks and signs that a token stands for: about four in English, as every provider's documentation says. */
+const charactersPerToken = 4
+
+/**
+ * Writes the beginning of an answer, and how much of it was left out.
+ *
+ * What is written and what is said to be left out add up to the length that the answer's
+ * tokens stand for. An answer of few tokens gets a text that is no longer than they are.
+ */
+function answerWriter({ texts: { answers }, profile }: EncodingSource, target: CopyBuffer): (trace: Trace) => void {
+  const { perIntent } = profile.texts
+  const lengths = Uint16Array.from(answers, ({ characters }) => characters)
+  const more = Buffer.from(' … [+')
+  const end = Buffer.from(' characters]')
+  return (trace) => {
+    const pool = trace.prompt - (trace.prompt % perIntent)
+    const characters = (trace.tokensOutput - trace.tokensReasoning) * charactersPerToken
+    let fitting = perIntent
+    while (fitting > 1 && (lengths[pool + fitting - 1] ?? 0) > characters) fitting--
+    const answer = pool + Math.floor(trace.answerDraw * fitting)
+    const rest = characters - (lengths[answer] ?? 0)
+    const { bytes, numberAt } = answers[answer] as Text
+    target.open()
+    const start = target.position
+    target.bytes(bytes).digitsAt(start + numberAt, trace.reference, digitsOfNumbers)
+    if (rest > end.length) target.bytes(more).digits(rest).bytes(end)
+    target.close()
   }
 }
 
@@ -204,9 +235,11 @@ const comments = {
 }
 
 /** A function that writes the evaluation of one trace as one row. */
-function evaluationWriter(source: EncodingSource, target: CopyBuffer): (trace: Trace) => void {
-  const { workspace, population, runId } = source
-  const heads = population.agents.map(({ agentId }) =>
+function evaluationWriter(
+  { workspace, population, runId }: EncodingSource,
+  target: CopyBuffer,
+): (trace: Trace, judgement: Judgement) => void {
+  const heads = population.agents.map(({ agentId }: Agent) =>
     encodeFields((to) =>
       to.uuidText(workspace).text(agentId).text(evaluator).text('quality').jsonb({ obs_run: runId }),
     ),
@@ -218,28 +251,23 @@ function evaluationWriter(source: EncodingSource, target: CopyBuffer): (trace: T
     ]),
   )
   const writeId = uuidWriter(runId, target)
-  return (trace) => {
+  return (trace, { scoreHundredths, afterMs }) => {
     const micros = trace.midnight * 1000 + trace.micros
-    const judged = micros + trace.judgedAfterMs * 1000
+    const judged = micros + afterMs * 1000
     target.row(evaluationColumns.length).bytes(at(heads, trace.agent))
     writeId(trace)
-    writeTraceId(target, trace)
-    target.timestamptz(micros).numeric(trace.scoreHundredths, 2)
-    const isPassing = trace.scoreHundredths >= passingScore * 100
-    target.bytes(verdicts[verdictOf(trace)]?.[isPassing ? 1 : 0] ?? nothing)
+    writeTraceId(target, trace.id)
+    target.timestamptz(micros).numeric(scoreHundredths, 2)
+    const isPassing = scoreHundredths >= passingScore * 100
+    target.bytes(verdicts[verdictOf(trace, scoreHundredths)]?.[isPassing ? 1 : 0] ?? nothing)
     target.timestamptz(judged).timestamptz(judged)
   }
 }
 
-function verdictOf(trace: Trace): keyof typeof comments {
+function verdictOf(trace: Trace, scoreHundredths: number): keyof typeof comments {
   if (trace.status !== 0) return 'failed'
-  if (trace.scoreHundredths < passingScore * 100) return 'poor'
-  return trace.scoreHundredths < 85_00 ? 'fair' : 'good'
-}
-
-/** When a trace was judged, in milliseconds since 1970. */
-function judgedAt(trace: Trace): number {
-  return trace.midnight + trace.micros / 1000 + trace.judgedAfterMs
+  if (scoreHundredths < passingScore * 100) return 'poor'
+  return scoreHundredths < 85_00 ? 'fair' : 'good'
 }
 
 /** Writes an id of version 8 (RFC 9562 section 5.8) that follows from the trace's own. */
@@ -253,11 +281,7 @@ function uuidWriter(runId: string, target: CopyBuffer): (trace: Trace) => void {
   }
 }
 
-function writeText(target: CopyBuffer, text: TextAround | undefined, reference: number): void {
-  if (text) target.open().bytes(text.before).digits(reference).bytes(text.after).close()
-}
-
-function writeTraceId(target: CopyBuffer, { id }: Trace): void {
+function writeTraceId(target: CopyBuffer, id: Uint32Array): void {
   target.open()
   for (let i = 0; i < 4; i++) target.hex(id[i] ?? 0)
   target.close()

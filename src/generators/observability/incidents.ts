@@ -27,9 +27,18 @@ export interface Effect {
   readonly tokensFactor: number
   /** Added to quality scores. */
   readonly quality: number
+  /** From this time on most requests go to the substitutes of the models they asked for. */
+  readonly failoverFrom: number
 }
 
-const noEffect: Effect = { failures: 0, failureKind: 'server_error', latencyFactor: 1, tokensFactor: 1, quality: 0 }
+const noEffect: Effect = {
+  failoverFrom: Number.POSITIVE_INFINITY,
+  failures: 0,
+  failureKind: 'server_error',
+  latencyFactor: 1,
+  tokensFactor: 1,
+  quality: 0,
+}
 
 /** No incident takes more of the window than this, so that a short window is not all incident. */
 const longestShare = 1 / 40
@@ -56,7 +65,7 @@ export function planIncidents(
       costRunaway(agents, stretch, seated(key, 3, season)),
     ]
   })
-  return [badCanary(profile, window), ...recurring.flat()].sort((a, b) => a.from - b.from)
+  return [...badCanary(profile, window), ...recurring.flat()].sort((a, b) => a.from - b.from)
 }
 
 function latencySpike(agents: readonly Agent[], season: Stretch, random: Random): PlannedIncident {
@@ -108,13 +117,19 @@ function providerOutage(season: Stretch, random: Random): PlannedIncident {
     from,
     to,
     provider,
-    effect: { ...noEffect, failures: 0.85, failureKind: 'server_error', latencyFactor: 1.5 },
+    effect: {
+      ...noEffect,
+      failures: 0.85,
+      failureKind: 'server_error',
+      latencyFactor: 1.5,
+      failoverFrom: from + (to - from) * failoverAfter,
+    },
     incident: describe(
       'provider_outage',
       from,
       to,
       { provider },
-      `${provider} was down and most requests to its models failed`,
+      `${provider} was down and most requests to its models failed, until a third of the way in most were sent to other providers`,
     ),
   }
 }
@@ -139,23 +154,29 @@ function costRunaway(agents: readonly Agent[], season: Stretch, random: Random):
   }
 }
 
-/** The first hours of the release before the newest, whose canary fails and is repaired. */
-function badCanary({ rollout }: Profile, window: Stretch): PlannedIncident {
-  const release = rollout.releases.at(-2) ?? { version: 'v2.0', at: 0 }
-  const { from, to } = workingHours(window, release.at + 0.01, 9)
-  return {
+/** The share of an outage that passes before requests are sent elsewhere. */
+const failoverAfter = 1 / 3
+
+/** A release whose canary fails and is rolled back, where the profile has one. */
+function badCanary({ rollout }: Profile, window: Stretch): PlannedIncident[] {
+  const { rollback, releases } = rollout
+  if (!rollback) return []
+  const version = releases[rollback.release]?.version ?? ''
+  const at = (share: number) => Math.floor((window.from + share * (window.to - window.from)) / 1000) * 1000
+  const [from, to] = [at(rollback.failsFrom), at(rollback.from)]
+  const incident = describe(
+    'bad_canary',
     from,
     to,
-    version: release.version,
-    effect: { ...noEffect, failures: 0.28, failureKind: 'tool_error', latencyFactor: 1.8, quality: -18 },
-    incident: describe(
-      'bad_canary',
-      from,
-      to,
-      { version: release.version },
-      `the canary of ${release.version} failed more than a quarter of its requests until it was repaired`,
-    ),
-  }
+    { version },
+    `the canary of ${version} failed more than a quarter of its requests and was rolled back; it came back repaired on ${minute(at(rollback.to))}`,
+  )
+  const effect: Effect = { ...noEffect, failures: 0.28, failureKind: 'tool_error', latencyFactor: 1.8, quality: -18 }
+  return [{ from, to, version, effect, incident }]
+}
+
+function minute(time: number): string {
+  return new Date(time).toISOString().slice(0, 16).replace('T', ' ')
 }
 
 /** `hours` from 9:00 UTC on the working day nearest after a point of the stretch, shortened to fit a short one. */

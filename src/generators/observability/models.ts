@@ -1,7 +1,7 @@
 import { type WeightedChoice, weightedChoice } from '../distributions.js'
 import type { Intent } from './departments.js'
 import { intents } from './departments.js'
-import { priceTable } from './prices.js'
+import { type Model, priceTable } from './prices.js'
 import { type Version, versions } from './profiles.js'
 
 /** Which models a version of the platform asks, in percent; a new version brings newer ones. */
@@ -30,23 +30,23 @@ export const versionTraits: Readonly<
 }
 
 export interface IntentTraits {
-  readonly latency: number
-  /** Mean tokens of a request and of its answer. */
+  /** Mean tokens of a first request: instructions, context and what the user asks. */
   readonly tokensInput: number
+  /** Tokens of an answer, in the middle. */
   readonly tokensOutput: number
   readonly quality: number
   readonly temperature: number
 }
 
 const intentTraits: Readonly<Record<Intent, IntentTraits>> = {
-  code_generation: { latency: 1.2, tokensInput: 2_400, tokensOutput: 900, quality: 0, temperature: 0.2 },
-  customer_support: { latency: 0.8, tokensInput: 1_300, tokensOutput: 280, quality: 2, temperature: 0.4 },
-  data_analysis: { latency: 1.15, tokensInput: 3_200, tokensOutput: 600, quality: -1, temperature: 0.1 },
-  content_creation: { latency: 1.1, tokensInput: 900, tokensOutput: 950, quality: 1, temperature: 0.8 },
-  automation: { latency: 0.85, tokensInput: 1_500, tokensOutput: 300, quality: 1, temperature: 0.1 },
-  research: { latency: 1.25, tokensInput: 4_200, tokensOutput: 800, quality: -2, temperature: 0.5 },
-  translation: { latency: 0.85, tokensInput: 800, tokensOutput: 700, quality: 3, temperature: 0.3 },
-  general_assistance: { latency: 0.9, tokensInput: 700, tokensOutput: 320, quality: 1, temperature: 0.6 },
+  code_generation: { tokensInput: 2_400, tokensOutput: 185, quality: 0, temperature: 0.2 },
+  customer_support: { tokensInput: 1_300, tokensOutput: 88, quality: 2, temperature: 0.4 },
+  data_analysis: { tokensInput: 3_200, tokensOutput: 130, quality: -1, temperature: 0.1 },
+  content_creation: { tokensInput: 900, tokensOutput: 190, quality: 1, temperature: 0.8 },
+  automation: { tokensInput: 1_500, tokensOutput: 92, quality: 1, temperature: 0.1 },
+  research: { tokensInput: 4_200, tokensOutput: 160, quality: -2, temperature: 0.5 },
+  translation: { tokensInput: 800, tokensOutput: 120, quality: 3, temperature: 0.3 },
+  general_assistance: { tokensInput: 700, tokensOutput: 96, quality: 1, temperature: 0.6 },
 }
 
 /** For each version the choice of its models, as indexes into the price table. */
@@ -56,3 +56,31 @@ export const modelChoices: readonly WeightedChoice[] = versions.map((version) =>
 
 /** The intents' traits in the order of `intents`. */
 export const traitsByIntent: readonly IntentTraits[] = intents.map((intent) => intentTraits[intent])
+
+/** Milliseconds that a model takes for an answer of a length: to its first token, and from there to its last. */
+export function answerMs({ firstTokenMs, tokensPerSecond }: Model, tokens: number): number {
+  return firstTokenMs + (1000 * tokens) / tokensPerSecond
+}
+
+/** Where requests go while a provider is down: a model of another one, of about the same size. */
+const substitutes: Readonly<Record<string, string>> = {
+  'gpt-4-turbo': 'claude-3-haiku',
+  'gpt-4o': 'claude-3-5-sonnet',
+  'gpt-4o-mini': 'gemini-2.0-flash',
+  'gpt-4.1': 'claude-sonnet-4',
+  'gpt-4.1-mini': 'gemini-2.5-flash',
+  'claude-3-haiku': 'gpt-4o-mini',
+  'claude-3-5-sonnet': 'gpt-4o',
+  'claude-sonnet-4': 'gpt-4.1',
+  'gemini-1.5-pro': 'gpt-4o',
+  'gemini-2.0-flash': 'gpt-4o-mini',
+  'gemini-2.5-flash': 'gpt-4.1-mini',
+  'gemini-2.5-pro': 'claude-sonnet-4',
+  'mistral-large': 'gpt-4.1',
+  'mistral-small': 'gpt-4o-mini',
+}
+
+/** The substitute of each model, as indexes into the price table. */
+export const substituteOf: readonly number[] = priceTable.models.map(({ name }) =>
+  priceTable.models.findIndex((model) => model.name === substitutes[name]),
+)

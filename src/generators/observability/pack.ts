@@ -1,12 +1,16 @@
-import type { PopulationSettings, RunSettings, SeedPack, SeedPlan } from '../pack.js'
+import type { PopulationSettings, ReferenceIds, RunSettings, SeedPack, SeedPlan } from '../pack.js'
 import { dayMs } from './calendar.js'
+import { calibrate } from './calibrate.js'
+import type { Calibration } from './calibration.js'
 import { type EncodingSource, evaluationTable, traceTable } from './encode.js'
 import { planIncidents } from './incidents.js'
+import { lastSeen } from './last-seen.js'
 import { makePopulation } from './population.js'
 import { pricesPerThousand, priceTable } from './prices.js'
 import { isProfileName, profileCalled, profileNames } from './profiles.js'
 import { makeTexts } from './prompts.js'
 import { agentRows, departmentRows, environmentRows, userRows, workspaceRows } from './reference-rows.js'
+import type { TraceSource } from './traces.js'
 import { planVolume } from './volume.js'
 
 /** The generators of the observability pack. */
@@ -33,33 +37,52 @@ export const observability: SeedPack = {
   plan,
 }
 
-/** Plans a run; nothing is read and nothing is drawn that a row would need. */
+/** Plans a run; nothing is read, and of rows only a sample is drawn. */
 function plan(run: RunSettings): SeedPlan {
+  const profile = profileOf(run)
+  const source = traceSourceOf(run)
+  const { population, window, incidents } = source
+  const origin: PopulationSettings = run.population ?? run
+  const people = { run, population, home: windowOf(origin), profile: profileOf(origin) }
+  let ids: ReferenceIds | undefined
+  return {
+    window,
+    incidents: incidents.map(({ incident }) => incident),
+    notes: { prices: { as_of: priceTable.asOf, usd_per_1k_tokens: pricesPerThousand() } },
+    references: async () => {
+      const home = people.home
+      return [workspaceRows(run, home), departmentRows(run, home), environmentRows(run, home)]
+    },
+    async facts(found) {
+      ids = found
+      const texts = await makeTexts(run.runId, profile.texts.perIntent)
+      const facts: EncodingSource = { ...source, workspace: run.workspace, ids, texts }
+      return [traceTable(facts), evaluationTable(facts)]
+    },
+    async closing() {
+      if (!ids) throw new Error('the facts of a run come before what closes it')
+      return [agentRows(people, ids), await userRows(people, ids, lastSeen(source))]
+    },
+  }
+}
+
+/** What the traces of a run depend on, tuned to the targets of its profile. */
+export function traceSourceOf(run: RunSettings): TraceSource {
   const profile = profileOf(run)
   const window = windowOf(run)
   const origin: PopulationSettings = run.population ?? run
   const home = windowOf(origin)
   const population = makePopulation(profileOf(origin), origin.seed, home.from, home.to)
+  const { runId } = run
   const volume = planVolume(profile, population.agents, window, population.curve, run)
-  const incidents = planIncidents(profile, population.agents, window, run.runId)
-  const lastSeen = new Float64Array(population.users.length)
-  const people = { run, population, home, profile: profileOf(origin) }
-  let facts: EncodingSource | undefined
+  const incidents = planIncidents(profile, population.agents, window, runId)
+  const source = { runId, profile, population, window, incidents, volume }
+  let calibration: Calibration | undefined
   return {
-    window,
-    incidents: incidents.map(({ incident }) => incident),
-    notes: { prices: { as_of: priceTable.asOf, usd_per_1k_tokens: pricesPerThousand() } },
-    references: async () => [workspaceRows(run, home), departmentRows(run, home), environmentRows(run, home)],
-    async facts(ids) {
-      const texts = await makeTexts(run.runId, profile.texts.perIntent)
-      const { runId, workspace } = run
-      const part = volume.part
-      facts = { runId, workspace, profile, population, window, incidents, part, volume, ids, texts, lastSeen }
-      return [traceTable(facts), evaluationTable(facts)]
-    },
-    async closing() {
-      if (!facts) throw new Error('the facts of a run come before what closes it')
-      return [agentRows(people, facts.ids), await userRows(people, facts.ids, lastSeen)]
+    ...source,
+    calibration: () => {
+      calibration ??= calibrate(source)
+      return calibration
     },
   }
 }

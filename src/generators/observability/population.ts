@@ -5,6 +5,7 @@ import { makeUsers, type User } from './users.js'
 
 /** Who and what is there, as opposed to what they do: shared by all runs of a workspace. */
 export interface Population {
+  /** What the population follows from, beside its profile and window. */
   readonly seed: number
   readonly agents: readonly Agent[]
   readonly users: readonly User[]

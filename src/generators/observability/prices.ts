@@ -6,52 +6,86 @@ export interface PriceTable {
 }
 
 export interface Model {
+  /** What requests ask for. */
   readonly name: string
+  /** The dated model that answers. */
+  readonly responseName: string
   readonly provider: 'openai' | 'anthropic' | 'google' | 'mistral'
   /** Millionths of a dollar per 1,000 input tokens: whole numbers, so that costs are exact. */
   readonly inputMicros: number
+  /** The same for tokens that the provider had in its cache; undefined where it has none. */
+  readonly cachedMicros?: number
   readonly outputMicros: number
-  /** How long the model takes relative to the others. */
-  readonly pace: number
+  /** Milliseconds until the first token of an answer, in the middle. */
+  readonly firstTokenMs: number
+  /** How fast the others follow. */
+  readonly tokensPerSecond: number
+  /** The share of the output tokens that a model thinks with and does not show. */
+  readonly reasoning?: number
 }
 
 export const priceTable: PriceTable = {
   asOf: '2025-07-01',
   models: [
-    { name: 'gpt-4-turbo', provider: 'openai', inputMicros: 10_000, outputMicros: 30_000, pace: 1.45 },
-    { name: 'gpt-4o', provider: 'openai', inputMicros: 2_500, outputMicros: 10_000, pace: 0.95 },
-    { name: 'gpt-4o-mini', provider: 'openai', inputMicros: 150, outputMicros: 600, pace: 0.7 },
-    { name: 'gpt-4.1', provider: 'openai', inputMicros: 2_000, outputMicros: 8_000, pace: 0.95 },
-    { name: 'gpt-4.1-mini', provider: 'openai', inputMicros: 400, outputMicros: 1_600, pace: 0.72 },
-    { name: 'claude-3-haiku', provider: 'anthropic', inputMicros: 250, outputMicros: 1_250, pace: 0.7 },
-    { name: 'claude-3-5-sonnet', provider: 'anthropic', inputMicros: 3_000, outputMicros: 15_000, pace: 1.2 },
-    { name: 'claude-sonnet-4', provider: 'anthropic', inputMicros: 3_000, outputMicros: 15_000, pace: 1.15 },
-    { name: 'gemini-1.5-pro', provider: 'google', inputMicros: 1_250, outputMicros: 5_000, pace: 1.3 },
-    { name: 'gemini-2.0-flash', provider: 'google', inputMicros: 100, outputMicros: 400, pace: 0.65 },
-    { name: 'gemini-2.5-flash', provider: 'google', inputMicros: 300, outputMicros: 2_500, pace: 0.75 },
-    { name: 'gemini-2.5-pro', provider: 'google', inputMicros: 1_250, outputMicros: 10_000, pace: 1.25 },
-    { name: 'mistral-large', provider: 'mistral', inputMicros: 2_000, outputMicros: 6_000, pace: 1.05 },
-    { name: 'mistral-small', provider: 'mistral', inputMicros: 100, outputMicros: 300, pace: 0.8 },
+    model('gpt-4-turbo', 'gpt-4-turbo-2024-04-09', 'openai', [10_000, undefined, 30_000], [780, 38]),
+    model('gpt-4o', 'gpt-4o-2024-08-06', 'openai', [2_500, 1_250, 10_000], [520, 82]),
+    model('gpt-4o-mini', 'gpt-4o-mini-2024-07-18', 'openai', [150, 75, 600], [430, 105]),
+    model('gpt-4.1', 'gpt-4.1-2025-04-14', 'openai', [2_000, 500, 8_000], [560, 84]),
+    model('gpt-4.1-mini', 'gpt-4.1-mini-2025-04-14', 'openai', [400, 100, 1_600], [430, 108]),
+    model('claude-3-haiku', 'claude-3-haiku-20240307', 'anthropic', [250, 30, 1_250], [480, 118]),
+    model('claude-3-5-sonnet', 'claude-3-5-sonnet-20241022', 'anthropic', [3_000, 300, 15_000], [760, 66]),
+    model('claude-sonnet-4', 'claude-sonnet-4-20250514', 'anthropic', [3_000, 300, 15_000], [820, 72]),
+    model('gemini-1.5-pro', 'gemini-1.5-pro-002', 'google', [1_250, undefined, 5_000], [790, 58]),
+    model('gemini-2.0-flash', 'gemini-2.0-flash-001', 'google', [100, 25, 400], [380, 165]),
+    model('gemini-2.5-flash', 'gemini-2.5-flash', 'google', [300, 75, 2_500], [420, 190], 0.35),
+    model('gemini-2.5-pro', 'gemini-2.5-pro', 'google', [1_250, 310, 10_000], [1_050, 120], 0.5),
+    model('mistral-large', 'mistral-large-2411', 'mistral', [2_000, undefined, 6_000], [610, 52]),
+    model('mistral-small', 'mistral-small-2503', 'mistral', [100, undefined, 300], [330, 115]),
   ],
 }
 
+function model(
+  name: string,
+  responseName: string,
+  provider: Model['provider'],
+  [inputMicros, cachedMicros, outputMicros]: readonly [number, number | undefined, number],
+  [firstTokenMs, tokensPerSecond]: readonly [number, number],
+  reasoning?: number,
+): Model {
+  return {
+    ...{ name, responseName, provider, inputMicros, outputMicros, firstTokenMs, tokensPerSecond },
+    ...(cachedMicros === undefined ? {} : { cachedMicros }),
+    ...(reasoning === undefined ? {} : { reasoning }),
+  }
+}
+
 /**
- * What a request cost, in millionths of a dollar.
+ * What a request cost, in millionths of a dollar; `cached` of its input tokens came from the provider's cache.
  *
- * Equal to PostgreSQL's `round(tokens_input * price_in / 1000 + tokens_output * price_out / 1000, 6)`
+ * Equal to PostgreSQL's
+ * `round(((tokens_input - cached) * input + cached * cached_input + tokens_output * output) / 1000, 6)`
  * on numeric: the sum is exact in both, and both round a half away from zero. Exact in
  * a double up to 10¹¹ tokens.
  */
-export function costMicros(model: Model, tokensInput: number, tokensOutput: number): number {
-  return Math.floor((tokensInput * model.inputMicros + tokensOutput * model.outputMicros + 500) / 1000)
+export function costMicros(model: Model, tokensInput: number, cached: number, tokensOutput: number): number {
+  const { inputMicros, cachedMicros = inputMicros, outputMicros } = model
+  const thousandths = (tokensInput - cached) * inputMicros + cached * cachedMicros + tokensOutput * outputMicros
+  return Math.floor((thousandths + 500) / 1000)
 }
 
-/** The prices as they go into reports and SQL: dollars per 1,000 tokens, by model. */
-export function pricesPerThousand(): Record<string, { readonly input: number; readonly output: number }> {
+/** Dollars per 1,000 tokens. */
+export interface ModelPrice {
+  readonly input: number
+  readonly cached_input: number
+  readonly output: number
+}
+
+/** The prices as they go into reports and SQL, by model; a model without a cache has one price for input. */
+export function pricesPerThousand(): Record<string, ModelPrice> {
   return Object.fromEntries(
-    priceTable.models.map((model) => [
-      model.name,
-      { input: model.inputMicros / 1_000_000, output: model.outputMicros / 1_000_000 },
+    priceTable.models.map(({ name, inputMicros, cachedMicros = inputMicros, outputMicros }) => [
+      name,
+      { input: inputMicros / 1_000_000, cached_input: cachedMicros / 1_000_000, output: outputMicros / 1_000_000 },
     ]),
   )
 }

@@ -2,16 +2,22 @@ import type { Faker } from '@faker-js/faker'
 import { Random, streamKey } from '../random.js'
 import { departments, type Intent, intents } from './departments.js'
 
-/** A text with a place for a number, in UTF-8. */
-export interface TextAround {
-  readonly before: Buffer
-  readonly after: Buffer
+/** A text with a place for a number of five digits, in UTF-8. */
+export interface Text {
+  readonly bytes: Buffer
+  /** Where the number goes. */
+  readonly numberAt: number
+  readonly characters: number
 }
 
-/** The texts of a run, in pools of `perIntent` for each department and intent, departments outermost. */
+/**
+ * The texts of a run, in pools of `perIntent` for each department and intent, departments outermost.
+ *
+ * The answers of a pool are sorted by length.
+ */
 export interface TextPools {
-  readonly prompts: readonly TextAround[]
-  readonly answers: readonly TextAround[]
+  readonly prompts: readonly Text[]
+  readonly answers: readonly Text[]
 }
 
 /**
@@ -30,16 +36,21 @@ export async function withFaker<T>(seed: number, draw: (faker: Faker) => T): Pro
 export function makeTexts(runId: string, perIntent: number): Promise<TextPools> {
   const random = new Random().seat(streamKey('texts', runId), 0)
   return withFaker(random.bits(), (faker) => {
-    const pool = (templates: Readonly<Record<Intent, readonly string[]>>) =>
-      departments.flatMap(({ topics }) =>
-        intents.flatMap((intent) =>
+    const pools = (templates: Readonly<Record<Intent, readonly string[]>>) =>
+      departments.map(({ topics }) =>
+        intents.map((intent) =>
           Array.from({ length: perIntent }, (_, i) => {
             const choices = templates[intent]
             return encode(fill(choices[i % choices.length] ?? '', topics, faker, random))
           }),
         ),
       )
-    return { prompts: pool(promptTemplates), answers: pool(answerTemplates) }
+    const prompts = pools(promptTemplates).flat(2)
+    const byLength = (a: Text, b: Text) => a.characters - b.characters
+    return {
+      prompts,
+      answers: pools(answerTemplates).flatMap((byIntent) => byIntent.flatMap((pool) => pool.sort(byLength))),
+    }
   })
 }
 
@@ -61,9 +72,10 @@ function fill(template: string, topics: readonly string[], faker: Faker, random:
   })
 }
 
-function encode(text: string): TextAround {
+function encode(text: string): Text {
   const [before = '', after = ''] = text.split('{n}')
-  return { before: Buffer.from(before), after: Buffer.from(after) }
+  const bytes = Buffer.from(`${before}${'0'.repeat(5)}${after}`)
+  return { bytes, numberAt: Buffer.byteLength(before), characters: before.length + 5 + after.length }
 }
 
 /** Every template has exactly one `{n}`. */

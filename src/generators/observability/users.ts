@@ -1,4 +1,4 @@
-import { type WeightedChoice, weightedChoice, zipfWeights } from '../distributions.js'
+import { type WeightedChoice, weightedChoice } from '../distributions.js'
 import { Random, type StreamKey, streamKey } from '../random.js'
 import { dayMs, epochDay } from './calendar.js'
 import { departments } from './departments.js'
@@ -46,11 +46,16 @@ const founderAgeDays = 800
 
 const segmentWeight: Readonly<Record<Segment, number>> = { power_user: 3, regular: 1, new: 1.5, dormant: 0.8 }
 
-/** The people of a workspace: a function of the profile, the population's seed and its window. */
+/**
+ * The people of a workspace: a function of the profile, what seeds the population and its window.
+ *
+ * Within a department the nth most eager user sends n^−exponent as much as the first
+ * (Zipf's law), so that a few cause most of the traffic.
+ */
 export function makeUsers(profile: Profile, seed: number, from: number, to: number): readonly User[] {
   const key = streamKey('users', profile.name, seed)
   const random = new Random()
-  const popularity = zipfWeights(profile.users.count, 0.35)
+  const perDepartment = Math.ceil(profile.users.count / departments.length)
   return Array.from({ length: profile.users.count }, (_, index) => {
     const segment = segmentPattern[index % segmentPattern.length] ?? 'regular'
     const group = Math.floor(index / segmentPattern.length)
@@ -65,40 +70,38 @@ export function makeUsers(profile: Profile, seed: number, from: number, to: numb
       department,
       signedUpAt: Math.floor(signedUpAt / 1000) * 1000,
       leavesOnDay: segment === 'dormant' ? epochDay(from + random.between(0.05, 0.4) * (to - from)) : Infinity,
-      weight: segmentWeight[segment] * (popularity[random.integer(popularity.length)] ?? 0),
+      weight: segmentWeight[segment] * (1 + random.integer(perDepartment)) ** -profile.users.exponent,
     }
   })
 }
 
-/** For each department, who of its users asks on a day; the result picks indexes of `users`. */
-export interface Attendance {
-  pick(department: number, random: Random): number
-}
+/** For each department, who of its users asks on a day. */
+export class Attendance {
+  readonly #seed: number
+  readonly #byDepartment: readonly (readonly User[])[]
+  readonly #random = new Random()
+  #present: { readonly members: readonly User[]; readonly choice: WeightedChoice }[] = []
 
-/** Decides who is there on a day: nobody before the day after the sign-up, then fewer week by week. */
-export function attendance(users: readonly User[], seed: number, day: number): Attendance {
-  const key = streamKey('attendance', seed)
-  const random = new Random()
-  const present = departments.map((_, department) =>
-    users.filter((user) => user.department === department && isPresent(user, day, random, key)),
-  )
-  const choices = present.map((members, department) =>
-    choiceOf(members.length > 0 ? members : founders(users, department)),
-  )
-  return {
-    pick(department, source) {
-      const choice = choices[department]
-      return choice?.members[choice.choice.pick(source)]?.index ?? 0
-    },
+  constructor(users: readonly User[], seed: number) {
+    this.#seed = seed
+    this.#byDepartment = departments.map((_, department) => users.filter((user) => user.department === department))
   }
-}
 
-function choiceOf(members: readonly User[]): { members: readonly User[]; choice: WeightedChoice } {
-  return { members, choice: weightedChoice(members.map(({ weight }) => weight)) }
-}
+  /** Decides who is there on a day: nobody before the day after the sign-up, then fewer week by week. */
+  openDay(day: number): void {
+    const key = streamKey('attendance', this.#seed)
+    this.#present = this.#byDepartment.map((users) => {
+      const present = users.filter((user) => isPresent(user, day, this.#random, key))
+      const members = present.length > 0 ? present : users.slice(0, 1)
+      return { members, choice: weightedChoice(members.map(({ weight }) => weight)) }
+    })
+  }
 
-function founders(users: readonly User[], department: number): readonly User[] {
-  return users.filter((user) => user.department === department).slice(0, 1)
+  /** The user of a department that a number in [0, 1) falls on, as an index of the users. */
+  at(department: number, u: number): number {
+    const present = this.#present[department]
+    return present?.members[present.choice.at(u)]?.index ?? 0
+  }
 }
 
 function signUp(random: Random, segment: Segment, from: number, to: number): number {

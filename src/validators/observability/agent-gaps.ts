@@ -48,10 +48,8 @@ async function gapsSql(context: ObservabilityContext, bind: Bind): Promise<strin
 
 /** Runs of which the profile says that every agent has traces on a working day. */
 async function busyRuns(context: ObservabilityContext): Promise<readonly SeedRun[]> {
-  return (await context.once(seedRuns)).filter(({ profile, scale }) => {
-    const least = context.facts.profiles[profile]?.perAgentDay[0] ?? 0
-    return Math.floor(least * scale) >= 1
-  })
+  const runs = await context.once(seedRuns)
+  return runs.filter((run) => (context.facts.expectedOf(run)?.perAgentDay[0] ?? 0) >= 1)
 }
 
 function workingDays(run: SeedRun): readonly number[] {

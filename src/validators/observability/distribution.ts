@@ -1,7 +1,7 @@
 import { type Observation, passed, sampleSize, skipped, violated } from '../check.js'
 import { countTolerance, lillieforsLimit, shareTolerance } from '../statistics.js'
 import { agentGapsCheck } from './agent-gaps.js'
-import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite, ProfileFacts, Range } from './facts.js'
+import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite, Range, RunFacts } from './facts.js'
 import { type Cell, cellsOf, countBy, hoursOf, isFailure, sumOf } from './generated.js'
 import { isLogNormal, measureStrata } from './latency-strata.js'
 import { type SeedRun, seedRuns } from './seed-runs.js'
@@ -16,7 +16,7 @@ interface Trait {
 }
 
 /** A trait, or the reason why the run is too small or too short to have it. */
-type Measure = (context: ObservabilityContext, run: SeedRun, profile: ProfileFacts) => Promise<Trait | string>
+type Measure = (context: ObservabilityContext, run: SeedRun, expected: RunFacts) => Promise<Trait | string>
 
 /** Whether generated rows look like the profile they were made from; every run is looked at by itself. */
 export const distributionSuite: ObservabilitySuite = {
@@ -36,6 +36,12 @@ export const distributionSuite: ObservabilitySuite = {
       departmentsPresent,
     ),
     traitCheck(
+      'department_shares',
+      'What departments send decides what they are billed.',
+      'the share of every department is the one that was planned',
+      departmentShares,
+    ),
+    traitCheck(
       'agents',
       'Fleet views are built for a fleet of this size.',
       'as many agents have traces as the profile says',
@@ -48,6 +54,12 @@ export const distributionSuite: ObservabilitySuite = {
       primaryIntents,
     ),
     traitCheck(
+      'intent_shares',
+      'What people ask for is the first chart of every demo.',
+      'the share of every intent is the one that was planned, within the tolerance of the sample',
+      intentShares,
+    ),
+    traitCheck(
       'user_segments',
       'Retention by segment needs all four of them in believable numbers.',
       'users are in the segments of the profile',
@@ -56,7 +68,7 @@ export const distributionSuite: ObservabilitySuite = {
     traitCheck(
       'failure_share',
       'Too few failures show nothing, too many are not believed.',
-      'the share of traces that are not successes lies in the range of the profile',
+      'the share of traces that are not successes is that of the profile, within the tolerance of the sample',
       failureShare,
     ),
     traitCheck(
@@ -93,8 +105,14 @@ export const distributionSuite: ObservabilitySuite = {
     traitCheck(
       'latency_mean',
       'A mean far off makes every target look met, or missed.',
-      'the mean latency lies in the range of the profile',
+      'the mean latency is that of the profile, within the tolerance of the sample',
       meanLatency,
+    ),
+    traitCheck(
+      'cost_mean',
+      'A known history has a known bill.',
+      'the mean cost of a trace is that of the profile, where it has one, within the tolerance of the sample',
+      meanCost,
     ),
     traitCheck(
       'latency_log_normal',
@@ -135,7 +153,7 @@ async function overRuns(context: ObservabilityContext, measure: Measure): Promis
 }
 
 async function measureRun(context: ObservabilityContext, run: SeedRun, measure: Measure): Promise<Trait | string> {
-  const profile = context.facts.profiles[run.profile]
+  const profile = context.facts.expectedOf(run)
   if (!profile) return `the profile ${run.profile} is not known to this version of obs`
   if ((await cellsOf(context, run)).length === 0) return 'the run has no traces'
   return measure(context, run, profile)
@@ -152,15 +170,31 @@ function conclude(traits: readonly Trait[], reasons: readonly string[]): Observa
   return passed(traits.map(({ observed }) => observed).join('; '))
 }
 
-/**
- * Rows of one agent, day or incident resemble each other, so that shares scatter more
- * than those of independent rows would: twice as much is allowed for.
- */
-const designEffect = 4
-
-async function environmentShares(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
+async function environmentShares(context: ObservabilityContext, run: SeedRun, profile: RunFacts): Promise<Trait> {
   const counts = countBy(await cellsOf(context, run), ({ environment }) => String(environment))
-  return compareShares(counts, profile.environments, designEffect)
+  return compareShares(counts, profile.environments, profile.designEffect)
+}
+
+async function departmentShares(context: ObservabilityContext, run: SeedRun, expected: RunFacts): Promise<Trait> {
+  const counts = countBy(await cellsOf(context, run), ({ department }) => String(department))
+  return compareShares(counts, expected.departments, 1)
+}
+
+async function intentShares(context: ObservabilityContext, run: SeedRun, expected: RunFacts): Promise<Trait> {
+  const counts = countBy(await cellsOf(context, run), ({ intent }) => intent)
+  return compareShares(counts, expected.intents, expected.designEffect)
+}
+
+async function meanCost(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { meanCostUsd, designEffect }: RunFacts,
+): Promise<Trait | string> {
+  if (meanCostUsd === undefined) return 'the profile says nothing of what a trace costs'
+  const cells = await cellsOf(context, run)
+  const mean = cells.reduce((sum, { cost }) => sum + cost, 0) / sumOf(cells)
+  const tolerance = meanCostUsd * meanTolerance(sumOf(cells), designEffect, costVariation)
+  return near(mean, meanCostUsd, tolerance, (value) => `$${value.toFixed(6)} a trace`)
 }
 
 function compareShares(
@@ -189,7 +223,7 @@ function compareShares(
 async function departmentsPresent(
   context: ObservabilityContext,
   run: SeedRun,
-  { agentsPerDepartment }: ProfileFacts,
+  { agentsPerDepartment }: RunFacts,
 ): Promise<Trait> {
   const cells = await cellsOf(context, run)
   const agents = departmentCodes.map((code) => {
@@ -204,21 +238,30 @@ async function departmentsPresent(
   }
 }
 
-async function fleetSize(context: ObservabilityContext, run: SeedRun, { agents }: ProfileFacts): Promise<Trait> {
+async function fleetSize(context: ObservabilityContext, run: SeedRun, { agents }: RunFacts): Promise<Trait> {
   const { size } = new Set((await cellsOf(context, run)).map(({ agent_id }) => agent_id))
   return inRange(size, agents, (value) => `${value} agents`)
 }
 
-async function primaryIntents(context: ObservabilityContext, run: SeedRun): Promise<Trait> {
+async function primaryIntents(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { primaryIntents: expected, designEffect }: RunFacts,
+): Promise<Trait> {
   const cells = await cellsOf(context, run)
   const findings = departmentCodes.flatMap((code) => {
     const own = cells.filter(({ department }) => department === code)
-    return intentFinding(code, own, context.facts.primaryIntents[code] ?? [])
+    return intentFinding(code, own, expected[code] ?? [], designEffect)
   })
   return { findings, observed: `${departmentCodes.length} departments keep to their three intents` }
 }
 
-function intentFinding(code: string, cells: readonly Cell[], primary: readonly string[]): string[] {
+function intentFinding(
+  code: string,
+  cells: readonly Cell[],
+  primary: readonly string[],
+  designEffect: number,
+): string[] {
   if (cells.length === 0) return []
   const counts = [...countBy(cells, ({ intent }) => intent)].sort(([, a], [, b]) => b - a)
   const first = counts.slice(0, primary.length).map(([intent]) => intent)
@@ -232,7 +275,7 @@ function intentFinding(code: string, cells: readonly Cell[], primary: readonly s
 async function userSegments(
   { session }: ObservabilityContext,
   { run_id }: SeedRun,
-  { users }: ProfileFacts,
+  { users }: RunFacts,
 ): Promise<Trait | string> {
   const rows = await session<{ segment: string; users: number }[]>`
     select coalesce(user_segment, 'none') as segment, count(*) as users from users
@@ -241,18 +284,21 @@ async function userSegments(
   return compareShares(new Map(rows.map(({ segment, users: count }) => [segment, count])), users.segments, 1)
 }
 
-async function failureShare(context: ObservabilityContext, run: SeedRun, { failures }: ProfileFacts): Promise<Trait> {
+async function failureShare(
+  context: ObservabilityContext,
+  run: SeedRun,
+  { failures, designEffect }: RunFacts,
+): Promise<Trait> {
   const cells = await cellsOf(context, run)
   const total = sumOf(cells)
-  const [low, high] = failures
-  const tolerated: Range = [
-    low - shareTolerance(low, total, designEffect),
-    high + shareTolerance(high, total, designEffect),
-  ]
-  const share = sumOf(cells.filter(isFailure)) / total
-  if (within(share, tolerated)) return { findings: [], observed: percent(share) }
-  return { findings: [`${percent(share)}, not ${percent(low)} to ${percent(high)}`], observed: percent(share) }
+  const tolerance = failures * tuned + shareTolerance(failures, total, designEffect * clusters)
+  return near(sumOf(cells.filter(isFailure)) / total, failures, tolerance, percent)
 }
+
+/** A history is tuned to its profile on a sample of itself, which leaves this much of it to chance. */
+const tuned = 0.05
+/** Failures come in clusters besides, so that their share scatters the more. */
+const clusters = 2
 
 /** Slices of the window in which versions are counted. */
 const slices = 20
@@ -268,11 +314,7 @@ interface Slice {
   adopted(version: number): number
 }
 
-async function slicesOf(
-  context: ObservabilityContext,
-  run: SeedRun,
-  { rollout }: ProfileFacts,
-): Promise<readonly Slice[]> {
+async function slicesOf(context: ObservabilityContext, run: SeedRun, { rollout }: RunFacts): Promise<readonly Slice[]> {
   const cells = await hoursOf(context, run)
   const start = run.window_from.getTime()
   const elapsed = (time: number) => (time - start) / (run.window_to.getTime() - start)
@@ -292,7 +334,7 @@ async function slicesOf(
   }).filter(({ total }) => total > 0)
 }
 
-async function versionAdoption(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
+async function versionAdoption(context: ObservabilityContext, run: SeedRun, profile: RunFacts): Promise<Trait> {
   const { versions } = profile.rollout
   const members = await slicesOf(context, run, profile)
   const findings = members.flatMap((slice) =>
@@ -303,7 +345,7 @@ async function versionAdoption(context: ObservabilityContext, run: SeedRun, prof
 }
 
 /** Compared with the curve at both ends of a slice, for the latest agent and the earliest environment. */
-function adoptionFinding({ rollout }: ProfileFacts, slice: Slice, version: string, place: number): string[] {
+function adoptionFinding({ rollout, designEffect }: RunFacts, slice: Slice, version: string, place: number): string[] {
   const low = rollout.adoption(place, slice.from - rollout.latest)
   const high = rollout.adoption(place, slice.to + rollout.earliest)
   const share = slice.adopted(place)
@@ -312,15 +354,17 @@ function adoptionFinding({ rollout }: ProfileFacts, slice: Slice, version: strin
   return [`slice ${slice.number + 1}: ${version} or later ${percent(share)}, not ${percent(low)} to ${percent(high)}`]
 }
 
-async function versionMonotone(context: ObservabilityContext, run: SeedRun, profile: ProfileFacts): Promise<Trait> {
+async function versionMonotone(context: ObservabilityContext, run: SeedRun, profile: RunFacts): Promise<Trait> {
   const members = await slicesOf(context, run, profile)
   const findings = profile.rollout.versions.flatMap((version, place) =>
-    members.slice(1).flatMap((slice, index) => fallFinding(members[index] ?? slice, slice, version, place)),
+    members
+      .slice(1)
+      .flatMap((slice, index) => fallFinding(members[index] ?? slice, slice, version, place, profile.designEffect)),
   )
   return { findings, observed: `rising over ${members.length} slices` }
 }
 
-function fallFinding(before: Slice, after: Slice, version: string, place: number): string[] {
+function fallFinding(before: Slice, after: Slice, version: string, place: number, designEffect: number): string[] {
   const [earlier, later] = [before.adopted(place), after.adopted(place)]
   const fewest = Math.min(before.total, after.total)
   if (later >= earlier - Math.SQRT2 * shareTolerance(earlier, fewest, designEffect)) return []
@@ -330,7 +374,7 @@ function fallFinding(before: Slice, after: Slice, version: string, place: number
 async function businessHours(
   context: ObservabilityContext,
   run: SeedRun,
-  { businessHours: least }: ProfileFacts,
+  { businessHours: least, designEffect }: RunFacts,
 ): Promise<Trait | string> {
   const rates = await hourlyRates(context, run)
   const rest = rateOf(rates.evening)
@@ -366,7 +410,7 @@ function rateOf({ hours, traces }: Rate): number {
 async function weekends(
   context: ObservabilityContext,
   run: SeedRun,
-  { weekend }: ProfileFacts,
+  { weekend, designEffect }: RunFacts,
 ): Promise<Trait | string> {
   const days = wholeDays(run)
   const [free, working] = [days.filter(isWeekend), days.filter((day) => !isWeekend(day))]
@@ -382,11 +426,11 @@ async function weekends(
 async function agentVolume(
   { session }: ObservabilityContext,
   run: SeedRun,
-  { perAgentDay }: ProfileFacts,
+  { perAgentDay }: RunFacts,
 ): Promise<Trait | string> {
   const days = wholeDays(run).filter((day) => !isWeekend(day))
   if (days.length === 0) return 'the window has no whole working day'
-  const [low, high] = [Math.floor(perAgentDay[0] * run.scale), Math.ceil(perAgentDay[1] * run.scale)]
+  const [low, high] = perAgentDay
   const [row] = await session<{ agents: number; days: number; outside: number; least: number; most: number }[]>`
     with agent_days as (
       select agent_id, floor(extract(epoch from timestamp) / 86400)::int as day, count(*) as traces
@@ -409,11 +453,21 @@ async function agentVolume(
 async function meanLatency(
   context: ObservabilityContext,
   run: SeedRun,
-  { meanLatencyMs }: ProfileFacts,
+  { meanLatencyMs, designEffect }: RunFacts,
 ): Promise<Trait> {
   const cells = await cellsOf(context, run)
   const mean = cells.reduce((sum, { latency }) => sum + latency, 0) / sumOf(cells)
-  return inRange(mean, meanLatencyMs, (value) => `${Math.round(value)} ms`)
+  const tolerance = meanLatencyMs * meanTolerance(sumOf(cells), designEffect, latencyVariation)
+  return near(mean, meanLatencyMs, tolerance, (value) => `${Math.round(value)} ms`)
+}
+
+/** Standard deviations relative to the mean: of latency with time-outs, and of cost over models and intents. */
+const latencyVariation = 1.2
+const costVariation = 2
+
+/** How far a mean may lie from what it was tuned to, relative to it. */
+function meanTolerance(count: number, designEffect: number, variation: number): number {
+  return tuned / 2 + countTolerance(count, designEffect * variation ** 2)
 }
 
 async function logNormalLatency(context: ObservabilityContext, run: SeedRun): Promise<Trait | string> {
@@ -428,11 +482,7 @@ async function logNormalLatency(context: ObservabilityContext, run: SeedRun): Pr
   }
 }
 
-async function evaluatedShare(
-  context: ObservabilityContext,
-  run: SeedRun,
-  { evaluations }: ProfileFacts,
-): Promise<Trait> {
+async function evaluatedShare(context: ObservabilityContext, run: SeedRun, { evaluations }: RunFacts): Promise<Trait> {
   const total = sumOf(await cellsOf(context, run))
   const [row] = await context.session<{ evaluated: number }[]>`
     select count(*) as evaluated from evaluations where metadata ->> 'obs_run' = ${run.run_id} and metric = 'quality'`
@@ -441,6 +491,12 @@ async function evaluatedShare(
     ['not evaluated', total - (row?.evaluated ?? 0)],
   ])
   return compareShares(counts, { evaluated: evaluations, 'not evaluated': 1 - evaluations }, 1)
+}
+
+function near(value: number, wanted: number, tolerance: number, describe: (value: number) => string): Trait {
+  const observed = describe(value)
+  if (Math.abs(value - wanted) <= tolerance) return { findings: [], observed }
+  return { findings: [`${observed}, not ${describe(wanted)} ± ${describe(tolerance)}`], observed }
 }
 
 function inRange(value: number, [low, high]: Range, describe: (value: number) => string, tolerance = 0): Trait {

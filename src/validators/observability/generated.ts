@@ -14,6 +14,8 @@ export interface Cell {
   readonly traces: number
   /** Sum of the latencies in milliseconds. */
   readonly latency: number
+  /** Sum of the costs in US dollars. */
+  readonly cost: number
 }
 
 /** Generated traces of one run, version and hour. */
@@ -56,13 +58,14 @@ async function countCells({ session }: ObservabilityContext): Promise<readonly C
   return session<Cell[]>`
     with counted as (
       select metadata ->> 'obs_run' as run_id, workspace_id, department_id, environment_id, agent_id,
-             intent_category as intent, model, status, count(*) as traces, sum(latency_ms)::bigint as latency
+             intent_category as intent, model, status, count(*) as traces, sum(latency_ms)::bigint as latency,
+             sum(cost_usd)::float8 as cost
       from traces
       where metadata ? 'obs_run'
       group by 1, 2, 3, 4, 5, 6, 7, 8
     )
     select c.run_id, d.department_code as department, e.environment_code as environment, c.agent_id, c.intent,
-           c.model, c.status, c.traces, c.latency
+           c.model, c.status, c.traces, c.latency, c.cost
     from counted c
     left join departments d on d.workspace_id = c.workspace_id and d.id = c.department_id
     left join environments e on e.workspace_id = c.workspace_id and e.id = c.environment_id`

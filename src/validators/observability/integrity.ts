@@ -203,6 +203,9 @@ const uniqueness: readonly ObservabilityCheck[] = [
   }),
 ]
 
+const cachedTokens = `coalesce((t.metadata ->> 'gen_ai.usage.cache_read.input_tokens')::int, 0)`
+const reasoningTokens = `coalesce((t.metadata ->> 'gen_ai.usage.reasoning.output_tokens')::int, 0)`
+
 const values: readonly ObservabilityCheck[] = [
   rowCheck({
     id: 'integrity.tokens_sum',
@@ -218,12 +221,32 @@ const values: readonly ObservabilityCheck[] = [
     severity: 'error',
     description: 'Cost reports would not survive a comparison with the invoice.',
     expected:
-      'cost_usd = round((tokens_input × price in + tokens_output × price out) / 1000, 6) on every generated trace',
+      'cost_usd = round(((tokens_input − cached) × input + cached × cached_input + tokens_output × output) / 1000, 6) at the prices of the model on every generated trace',
     source: traceRows,
     among: generatedTraces,
     joins: ['price'],
     violates: `price.model is null or t.cost_usd is distinct from
-      round((t.tokens_input * price.input + t.tokens_output * price.output) / 1000, 6)`,
+      round(((t.tokens_input - ${cachedTokens}) * price.input + ${cachedTokens} * price.cached_input
+             + t.tokens_output * price.output) / 1000, 6)`,
+  }),
+  rowCheck({
+    id: 'integrity.token_parts',
+    severity: 'error',
+    description: 'More tokens from the cache than were sent make a request cheaper than it was.',
+    expected: 'cached tokens are at most the input, reasoning tokens at most the output of every generated trace',
+    source: traceRows,
+    among: generatedTraces,
+    violates: `not ${cachedTokens} between 0 and t.tokens_input or not ${reasoningTokens} between 0 and t.tokens_output`,
+  }),
+  rowCheck({
+    id: 'integrity.first_token_within_latency',
+    severity: 'error',
+    description: 'A first token behind the last one is the clock of somebody else.',
+    expected: 'no generated trace has its first token later than its answer',
+    source: traceRows,
+    among: generatedTraces,
+    // A latency below zero is the business of another check.
+    violates: `(t.metadata ->> 'gen_ai.response.time_to_first_chunk')::numeric * 1000 > t.latency_ms and t.latency_ms >= 0`,
   }),
   rowCheck({
     id: 'integrity.model_provider',

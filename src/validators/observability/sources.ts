@@ -66,8 +66,9 @@ async function joinRun(context: ObservabilityContext): Promise<string> {
 /** When each version was first seen in each run. */
 async function joinRelease(context: ObservabilityContext, bind: Bind): Promise<string> {
   const runs = await context.once(seedRuns)
-  const releases = runs.flatMap(({ run_id, profile, window_from, window_to }) => {
-    const rollout = context.facts.profiles[profile]?.rollout
+  const releases = runs.flatMap((run) => {
+    const { run_id, window_from, window_to } = run
+    const rollout = context.facts.expectedOf(run)?.rollout
     const length = window_to.getTime() - window_from.getTime()
     return (rollout?.versions ?? []).map((version, place) => ({
       ...{ run_id, version },
@@ -83,6 +84,6 @@ const noRuns = '(select null::text as run_id, null::timestamptz as window_from, 
 
 function joinPrice({ facts }: ObservabilityContext, bind: Bind): string {
   const prices = bind(JSON.stringify(facts.prices))
-  return `left join jsonb_to_recordset(${prices}::text::jsonb) as price (model text, provider text, input numeric, output numeric)
+  return `left join jsonb_to_recordset(${prices}::text::jsonb) as price (model text, provider text, input numeric, cached_input numeric, output numeric)
             on price.model = t.model`
 }

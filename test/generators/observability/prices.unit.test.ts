@@ -5,9 +5,11 @@ import { costMicros, pricesPerThousand, priceTable } from '../../../src/generato
 it('rounds a cost to the millionth as exact arithmetic does, a half upward', () => {
   const tokens = fc.integer({ min: 0, max: 10_000_000 })
   fc.assert(
-    fc.property(fc.constantFrom(...priceTable.models), tokens, tokens, (model, input, output) => {
-      const thousandths = BigInt(input) * BigInt(model.inputMicros) + BigInt(output) * BigInt(model.outputMicros)
-      expect(BigInt(costMicros(model, input, output))).toBe((thousandths * 2n + 1000n) / 2000n)
+    fc.property(fc.constantFrom(...priceTable.models), tokens, tokens, tokens, (model, fresh, cached, output) => {
+      const { inputMicros, cachedMicros = inputMicros, outputMicros } = model
+      const parts = [fresh * inputMicros, cached * cachedMicros, output * outputMicros].map(BigInt)
+      const thousandths = parts.reduce((sum, part) => sum + part)
+      expect(BigInt(costMicros(model, fresh + cached, cached, output))).toBe((thousandths * 2n + 1000n) / 2000n)
     }),
   )
 })
@@ -18,6 +20,9 @@ it('quotes every model once, in whole millionths, dearer for output than for inp
   for (const model of models) {
     expect(Number.isInteger(model.inputMicros) && Number.isInteger(model.outputMicros)).toBe(true)
     expect(model.outputMicros).toBeGreaterThan(model.inputMicros)
+    expect(model.cachedMicros ?? 0).toBeLessThan(model.inputMicros)
+    expect(Number.isInteger(model.cachedMicros ?? 0)).toBe(true)
   }
-  expect(pricesPerThousand()['gpt-4o']).toEqual({ input: 0.0025, output: 0.01 })
+  expect(pricesPerThousand()['gpt-4o']).toEqual({ input: 0.0025, cached_input: 0.00125, output: 0.01 })
+  expect(pricesPerThousand()['mistral-large']).toEqual({ input: 0.002, cached_input: 0.002, output: 0.006 })
 })

@@ -44,6 +44,11 @@ function window(from: string, to: string): SeedRun {
   return {
     run_id: 'r',
     profile: 'demo',
+    seed: 42,
+    days: 90,
+    as_of: new Date(0),
+    ordinal: 0,
+    population: null,
     workspace_id: '',
     window_from: new Date(from),
     window_to: new Date(to),

@@ -1,0 +1,141 @@
+import type { RunSettings } from '../pack.js'
+import { type Agent, longestLag, primaryIntents } from './agents.js'
+import { isWeekend } from './calendar.js'
+import { departments, intents } from './departments.js'
+import { traceSourceOf } from './pack.js'
+import { isProfileName, type Profile } from './profiles.js'
+import { adoption } from './rollout.js'
+import { conversationSizes, type TraceSource } from './traces.js'
+import { segmentShares } from './users.js'
+
+/** What the plan of a run promises of its rows. */
+export interface ExpectedOfRun {
+  readonly traces: number
+  readonly agents: readonly [number, number]
+  readonly agentsPerDepartment: readonly [number, number]
+  readonly perAgentDay: readonly [number, number]
+  readonly weekend: readonly [number, number]
+  readonly businessHours: number
+  readonly environments: Readonly<Record<string, number>>
+  readonly departments: Readonly<Record<string, number>>
+  readonly intents: Readonly<Record<string, number>>
+  readonly primaryIntents: Readonly<Record<string, readonly string[]>>
+  readonly rollout: {
+    readonly versions: readonly string[]
+    adoption(version: number, time: number): number
+    readonly earliest: number
+    readonly latest: number
+    readonly firstSeen: readonly number[]
+  }
+  readonly failures: number
+  readonly meanLatencyMs: number
+  readonly meanCostUsd?: number | undefined
+  readonly users: { readonly count: number; readonly segments: Readonly<Record<string, number>> }
+  readonly evaluations: number
+  readonly designEffect: number
+}
+
+/** Reads what a run promises off its plan; undefined for a profile that this version of obs does not know. */
+export function expectedOf(run: RunSettings): ExpectedOfRun | undefined {
+  if (!isProfileName(run.profile)) return undefined
+  const source = traceSourceOf(run)
+  const { profile, volume } = source
+  const { targets } = profile
+  const perAgent = tracesPerAgent(source)
+  return {
+    traces: volume.total,
+    agents: profile.fleet.total,
+    agentsPerDepartment: profile.fleet.perDepartment,
+    perAgentDay: perAgentDay(source),
+    weekend: profile.volume.weekend,
+    businessHours: leastBusinessHours,
+    environments: Object.fromEntries(Object.entries(profile.environments).map(([code, { share }]) => [code, share])),
+    departments: shares(
+      departments.map(({ code }, i) => [code, sumOver(perAgent, ({ department }) => department === i)]),
+    ),
+    intents: intentShares(source, perAgent),
+    primaryIntents: Object.fromEntries(
+      departments.map(({ code }, i) => [code, [...new Set(primaryIntents(profile, i))]]),
+    ),
+    rollout: rolloutOf(source),
+    failures: targets.failureShare,
+    meanLatencyMs: targets.meanLatencyMs,
+    meanCostUsd: targets.meanCostUsd,
+    users: { count: profile.users.count, segments: segmentShares },
+    evaluations: profile.evaluations.share,
+    designEffect: designEffectOf(profile),
+  }
+}
+
+/** People at work send at least so many times as much in an hour from 9 to 17 as in another of a working day. */
+const leastBusinessHours = 1.5
+
+function tracesPerAgent({ volume, population }: TraceSource): ReadonlyMap<Agent, number> {
+  const days = Array.from({ length: volume.dayCount }, (_, i) => volume.firstDay + i)
+  const total = (agent: Agent) => days.reduce((sum, day) => sum + volume.count(agent.index, day), 0)
+  return new Map(population.agents.map((agent) => [agent, total(agent)]))
+}
+
+/** The fewest and the most traces that an agent has on a working day that lies in the window as a whole. */
+function perAgentDay({ volume, population }: TraceSource): [number, number] {
+  let least = Number.POSITIVE_INFINITY
+  let most = 0
+  for (let day = volume.firstDay; day < volume.firstDay + volume.dayCount; day++) {
+    const { from, to } = volume.part(day)
+    if (isWeekend(day) || from > 0 || to < 1) continue
+    for (const agent of population.agents) {
+      const count = volume.count(agent.index, day)
+      least = Math.min(least, count)
+      most = Math.max(most, count)
+    }
+  }
+  return [least === Number.POSITIVE_INFINITY ? 0 : least, most]
+}
+
+function sumOver(perAgent: ReadonlyMap<Agent, number>, isMeant: (agent: Agent) => boolean): number {
+  return [...perAgent].reduce((sum, [agent, traces]) => (isMeant(agent) ? sum + traces : sum), 0)
+}
+
+function intentShares(
+  { calibration, profile }: TraceSource,
+  perAgent: ReadonlyMap<Agent, number>,
+): Record<string, number> {
+  const sums = intents.map(() => 0)
+  for (const [agent, traces] of perAgent) {
+    const weights = agent.intents.map((share, i) => share * (calibration().intents[i] ?? 1))
+    const total = weights.reduce((sum, weight) => sum + weight, 0)
+    for (const [i, weight] of weights.entries()) sums[i] = (sums[i] ?? 0) + (traces * weight) / total
+  }
+  const expected = shares(intents.map((intent, i) => [intent, sums[i] ?? 0]))
+  return { ...expected, ...profile.targets.intents }
+}
+
+function shares(counts: readonly (readonly [name: string, count: number])[]): Record<string, number> {
+  const total = counts.reduce((sum, [, count]) => sum + count, 0)
+  return Object.fromEntries(counts.map(([name, count]) => [name, total > 0 ? count / total : 0]))
+}
+
+function rolloutOf({ profile, calibration }: TraceSource): ExpectedOfRun['rollout'] {
+  const { rollout, environments } = profile
+  const earliest = Math.max(...Object.values(environments).map(({ lead }) => lead))
+  const delayOf = (release: number) => calibration().delays[release] ?? 0
+  return {
+    versions: rollout.releases.map(({ version }) => version),
+    adoption: (version, time) => adoption(rollout, version, time - delayOf(version)),
+    earliest,
+    firstSeen: rollout.releases.map(({ at }, release) => (release === 0 ? 0 : at + delayOf(release) - earliest)),
+    // While a release is rolled back it is behind the curve by as much more.
+    latest: longestLag + (rollout.rollback ? rollout.rollback.to - rollout.rollback.from : 0),
+  }
+}
+
+/**
+ * The rows of a conversation share what they are about, so that shares scatter as if
+ * there were fewer of them: by the mean size of the conversation that a row is in
+ * (L. Kish, Survey Sampling, 1965). Agents and days add about as much again.
+ */
+function designEffectOf(profile: Profile): number {
+  const sizes = conversationSizes(profile)
+  const total = sizes.reduce((sum, weight, i) => sum + weight * (i + 1), 0)
+  return (2 * sizes.reduce((sum, weight, i) => sum + weight * (i + 1) ** 2, 0)) / total
+}
