@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { backupSchema } from './backup-settings.js'
+import { defineConfig } from './define-config.js'
 import { UsageError } from './errors.js'
+import type { SeedPlanInput, SeedSpec } from './generators/library/spec.js'
 import { nearest } from './suggest.js'
 
 /** The names a configuration file may have, in the order they are looked for. */
@@ -23,32 +25,48 @@ export const identifier = z
 /** Whatever PostgreSQL takes for a uuid in its usual form, not only those of an RFC version. */
 export const workspaceId = z.guid('is not a UUID').transform((id) => id.toLowerCase())
 
-const packSchema = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, - and _'),
-  migrations: z.string().min(1),
-  schema: identifier.default('public'),
-  historySchema: identifier.default('obs'),
-})
-
 /** What `obs.config.*` may hold. */
-const configSchema = z.strictObject({
-  databaseUrl: z.string().optional(),
-  pack: z.string().optional(),
-  packs: z
-    .array(packSchema)
-    .refine((packs) => new Set(packs.map((pack) => pack.name)).size === packs.length, 'two packs share a name')
-    .default([]),
-  backups: z.string().min(1).optional(),
-  backup: backupSchema.optional(),
-  stateDirectory: z.string().min(1).optional(),
-  workspace: workspaceId.optional(),
-  logLevel: z.enum(logLevels).optional(),
-  logFormat: z.enum(logFormats).optional(),
-})
+function configSchemaWith<Seed extends z.ZodType>(seed: Seed) {
+  const packSchema = z.strictObject({
+    name: z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, - and _'),
+    migrations: z.string().min(1),
+    schema: identifier.default('public'),
+    historySchema: identifier.default('obs'),
+    seed: seed.optional(),
+  })
+  return z.strictObject({
+    databaseUrl: z.string().optional(),
+    pack: z.string().optional(),
+    packs: z
+      .array(packSchema)
+      .refine((packs) => new Set(packs.map((pack) => pack.name)).size === packs.length, 'two packs share a name')
+      .default([]),
+    backups: z.string().min(1).optional(),
+    backup: backupSchema.optional(),
+    stateDirectory: z.string().min(1).optional(),
+    workspace: workspaceId.optional(),
+    logLevel: z.enum(logLevels).optional(),
+    logFormat: z.enum(logFormats).optional(),
+  })
+}
 
-export type ConfigFileContent = z.infer<typeof configSchema>
-/** What a person writes in `obs.config.ts`: `export default { … } satisfies ObsConfig`. */
-export type ObsConfig = z.input<typeof configSchema>
+type ConfigSchema<Output, Input> = ReturnType<typeof configSchemaWith<z.ZodType<Output, Input>>>
+
+export type ConfigFileContent = z.output<ConfigSchema<SeedSpec, SeedPlanInput>>
+/** What a person writes in `obs.config.ts`, see `defineConfig`. */
+export type ObsConfig = z.input<ConfigSchema<SeedSpec, SeedPlanInput>>
+
+/** Describing generated data takes a library of generators, which is loaded only for a file that does. */
+async function configSchemaFor(content: unknown): Promise<ConfigSchema<SeedSpec, unknown>> {
+  if (!describesSeed(content)) return configSchemaWith(z.never() as unknown as z.ZodType<SeedSpec>)
+  const { seedSchema } = await import('./generators/library/spec.js')
+  return configSchemaWith(seedSchema)
+}
+
+function describesSeed(content: unknown): boolean {
+  const { packs } = z.object({ packs: z.array(z.looseObject({})) }).catch({ packs: [] }).parse(content)
+  return packs.some(({ seed }) => seed !== undefined)
+}
 
 export interface ConfigFile {
   /** Absolute path, or undefined when there is no file. */
@@ -73,7 +91,7 @@ export interface NamedFile {
  */
 export async function readConfigFile(start: string, named?: NamedFile): Promise<ConfigFile> {
   const path = named === undefined ? findUpwards(start) : resolve(start, named.path)
-  if (path === undefined) return { path: undefined, folder: start, content: configSchema.parse({}) }
+  if (path === undefined) return { path: undefined, folder: start, content: (await configSchemaFor({})).parse({}) }
   if (named && !existsSync(path)) {
     throw new UsageError(`${named.source} names ${path}, which does not exist`, {
       code: 'config_not_found',
@@ -81,9 +99,11 @@ export async function readConfigFile(start: string, named?: NamedFile): Promise<
       details: { path, source: named.source },
     })
   }
-  const parsed = configSchema.safeParse(await load(path))
+  const content = await load(path)
+  const schema = await configSchemaFor(content)
+  const parsed = schema.safeParse(content)
   if (parsed.success) return { path, folder: dirname(path), content: parsed.data }
-  const problems = parsed.error.issues.flatMap(describeIssue)
+  const problems = parsed.error.issues.flatMap((issue) => describeIssue(issue, schema))
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
   throw new UsageError([`${path} has ${count}:`, ...problems.map((problem) => `  ${problem}`)].join('\n'), {
     code: 'invalid_config',
@@ -100,22 +120,36 @@ function findUpwards(folder: string): string | undefined {
   return parent === folder ? undefined : findUpwards(parent)
 }
 
-function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
+function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): readonly string[] {
   const where = issue.path.join('.')
   if (issue.code !== 'unrecognized_keys') return [`${where || '(file)'}: ${issue.message}`]
-  const shape = where === '' ? configSchema.shape : where === 'backup' ? backupSchema.shape : packSchema.shape
-  const known = Object.keys(shape)
+  const known = namesAt(schema, issue.path)
   return issue.keys.map((key) => {
     const guess = nearest(key, known)
     return `${[...issue.path, key].join('.')}: is not a setting${guess ? `, did you mean ${guess}?` : ''}`
   })
 }
 
+/** The names that an entry of a schema may have; none where that depends on more than the place. */
+function namesAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return namesAt(schema.unwrap(), path)
+  const [first, ...rest] = path
+  if (schema instanceof z.ZodArray) return namesAt(schema.element, rest)
+  if (schema instanceof z.ZodRecord) return namesAt(schema.valueType, rest)
+  if (!(schema instanceof z.ZodObject)) return []
+  const shape = schema.shape as Readonly<Record<string, z.core.$ZodType>>
+  if (first === undefined) return Object.keys(shape)
+  const next = shape[String(first)]
+  return next ? namesAt(next, rest) : []
+}
+
 async function load(path: string): Promise<unknown> {
   if (path.endsWith('.json')) return parseJson(path, await reading(path, () => readFile(path, 'utf8')))
   return reading(path, async () => {
     const { createJiti } = await import('jiti')
-    return createJiti(path).import(path, { default: true })
+    // A file may import `defineConfig` whether or not obs is installed beside it.
+    const virtualModules = { 'obs/config': { defineConfig } }
+    return createJiti(path, { virtualModules }).import(path, { default: true })
   })
 }
 

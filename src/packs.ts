@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { UsageError } from './errors.js'
+import type { SeedSpec } from './generators/library/spec.js'
 import { packageRoot } from './package.js'
 import { nearest } from './suggest.js'
 
@@ -12,6 +13,8 @@ export interface Pack {
   readonly schema: string
   /** The schema that its migration history is kept in, normally `obs`. */
   readonly historySchema: string
+  /** How its tables are filled, for a pack of somebody's own. */
+  readonly seed?: SeedSpec | undefined
   /** True for the packs that come with obs, whose migrations nobody edits in place. */
   readonly shipped: boolean
 }
@@ -30,6 +33,7 @@ export interface ConfiguredPack {
   readonly migrations: string
   readonly schema: string
   readonly historySchema: string
+  readonly seed?: SeedSpec | undefined
 }
 
 /**
