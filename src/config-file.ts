@@ -64,7 +64,10 @@ async function configSchemaFor(content: unknown): Promise<ConfigSchema<SeedSpec,
 }
 
 function describesSeed(content: unknown): boolean {
-  const { packs } = z.object({ packs: z.array(z.looseObject({})) }).catch({ packs: [] }).parse(content)
+  const { packs } = z
+    .object({ packs: z.array(z.looseObject({})) })
+    .catch({ packs: [] })
+    .parse(content)
   return packs.some(({ seed }) => seed !== undefined)
 }
 

@@ -251,6 +251,7 @@ class Compiler {
       rows: table.rows,
       window: run.window,
       at: (row, purpose = 0) => random.seat(key, ...coordinates(row), purpose),
+      shared: (group, row) => random.seat(streamKey('together', run.seed, table.name, group), ...coordinates(row)),
       seedText: JSON.stringify([run.seed, name]),
       nested: (part, partType) => this.#nested(place, part, partType),
       read: (other_) => this.#read(table, other_, path),

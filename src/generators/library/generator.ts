@@ -85,6 +85,8 @@ export interface Site extends SiteNames {
   readonly window: { readonly from: number; readonly to: number }
   /** Random numbers of this column alone; a purpose keeps several decisions about a row apart. */
   at(row: number, purpose?: number): Random
+  /** Random numbers that all columns of the table have in common under a name. */
+  shared(group: string, row: number): Random
   /** A text that tells this column's numbers from those of every other, for what is seeded otherwise. */
   readonly seedText: string
   /** Builds a generator that stands in the options of this one. */
@@ -155,6 +157,8 @@ export interface Finite {
   at(index: number): Value
   /** Texts for the server to read, since the values are written as SQL writes them. */
   readonly literal?: boolean
+  /** Which value a row has is settled already; a key cannot choose. */
+  readonly isFixed?: boolean
 }
 
 /** Keeps the name and the types of a generator's options, which the types of the configuration derive from. */

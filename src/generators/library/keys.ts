@@ -15,7 +15,7 @@ import type { Problem } from './spec.js'
 export function assignKeys(table: CompiledTable, seed: number): readonly Problem[] {
   const { catalog, spec } = table
   const met: (readonly string[])[] = []
-  const meets = (columns: readonly string[]): string | undefined => {
+  const meets = (columns: readonly string[]): Shortage | undefined => {
     // More columns tell rows apart all the more.
     if (met.some((key) => key.every((name) => columns.includes(name)))) return undefined
     const reason = meet(table, columns, seed)
@@ -26,11 +26,16 @@ export function assignKeys(table: CompiledTable, seed: number): readonly Problem
   const open = [...firm].sort((a, b) => a.length - b.length).filter((columns) => meets(columns) !== undefined)
   // A template may lean on a column that another key has made distinct.
   const problems = open.flatMap((columns) => {
-    const message = meets(columns)
-    return message === undefined ? [] : [{ path: pathOf(table, columns), message }]
+    const shortage = meets(columns)
+    return shortage === undefined ? [] : [{ path: pathOf(table, columns), ...shortage }]
   })
   for (const columns of catalog.looseUniques) meets(columns)
   return problems
+}
+
+interface Shortage {
+  readonly message: string
+  readonly capacity: number
 }
 
 function pathOf(table: CompiledTable, columns: readonly string[]): readonly string[] {
@@ -40,7 +45,7 @@ function pathOf(table: CompiledTable, columns: readonly string[]): readonly stri
 }
 
 /** Undefined when the key is met, else why it cannot be. */
-function meet(table: CompiledTable, names: readonly string[], seed: number): string | undefined {
+function meet(table: CompiledTable, names: readonly string[], seed: number): Shortage | undefined {
   const members = names.map((name) => table.columns.get(name))
   // What the plan does not fill is left to the server, which counts or computes it.
   if (members.includes(undefined)) return undefined
@@ -51,14 +56,16 @@ function meet(table: CompiledTable, names: readonly string[], seed: number): str
   const needed = inParent ? (table.parent?.most ?? 0) : table.first + table.rows
   const chosen = choose(columns, needed)
   const size = productOf(chosen)
-  if (size < needed) return cannot(names, columns, size, needed, inParent)
+  if (size < needed) return { message: cannot(names, columns, size, needed, inParent), capacity: inParent ? 0 : size }
   takeOver(table, names, chosen, inParent, seed)
   return undefined
 }
 
 /** As few columns as have enough combinations, so that the others keep their shares. */
 function choose(columns: readonly CompiledColumn[], needed: number): readonly CompiledColumn[] {
-  const free = columns.filter(({ built, isTaken, parsed }) => built.finite && !isTaken && parsed.nulls < 1)
+  const free = columns.filter(
+    ({ built, isTaken, parsed }) => built.finite && !built.finite.isFixed && !isTaken && parsed.nulls < 1,
+  )
   const bySize = [...free].sort((a, b) => sizeOf(b) - sizeOf(a))
   const chosen: CompiledColumn[] = []
   for (const column of bySize) {

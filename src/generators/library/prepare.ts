@@ -275,6 +275,8 @@ function isFilled(tables: Readonly<Record<string, TableSpec>>): (table: string, 
   }
 }
 
+const nothing = new Uint8Array(0)
+
 /** Has the server encode what is written as SQL writes it, and what has no encoder here. */
 async function encodeLiterals(sql: Server, tables: readonly CompiledTable[]): Promise<Literals> {
   const literals = new Map<string, readonly Uint8Array[]>()
@@ -293,10 +295,17 @@ async function encodeLiterals(sql: Server, tables: readonly CompiledTable[]): Pr
         continue
       }
       const { finite } = built
-      const texts = Array.from({ length: finite.size }, (_, i) => String(finite.at(i)))
-      const fields = await encodeTexts(sql, column, texts)
-      if (Array.isArray(fields)) literals.set(`${table.name}.${name}`, fields as readonly Uint8Array[])
-      else if ('text' in fields)
+      const values = Array.from({ length: finite.size }, (_, i) => finite.at(i))
+      const texts = [...new Set(values.filter((value) => value !== null).map(String))]
+      const fields = texts.length === 0 ? [] : await encodeTexts(sql, column, texts)
+      if (Array.isArray(fields)) {
+        const byText = new Map(texts.map((text, i) => [text, (fields as readonly Uint8Array[])[i] ?? nothing]))
+        // A field of no bytes at all stands for null.
+        literals.set(
+          `${table.name}.${name}`,
+          values.map((value) => byText.get(String(value)) ?? nothing),
+        )
+      } else if ('text' in fields)
         problems.push({ path, message: `the value ${JSON.stringify(fields.text)} is refused: ${fields.reason}` })
     }
   }

@@ -84,6 +84,7 @@ async function brokenChecks(
     const which = columns.length > 1 ? ` of ${columns.join(', ')}` : ''
     problems.push({
       path,
+      columns,
       message: `${row.broken} of ${row.rows} rows violate the check ${check}${which}: ${condition}`,
     })
   }

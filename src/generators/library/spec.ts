@@ -95,6 +95,10 @@ export interface Problem {
   /** Where it stands in the plan: `tables`, `orders`, `columns`, `status`, … */
   readonly path: readonly string[]
   readonly message: string
+  /** How many rows the table could have, where there are too many for a key. */
+  readonly capacity?: number
+  /** The columns of a check that rows violate. */
+  readonly columns?: readonly string[]
 }
 
 /** The generator of a column with its options, defaults filled in. */

@@ -95,7 +95,7 @@ function writerOf(
   if (fields) {
     return (row, target) => {
       const field = isNull(row) ? undefined : fields[compiled.pick?.(row) ?? 0]
-      if (field) target.bytes(field)
+      if (field && field.length > 0) target.bytes(field)
       else target.null()
     }
   }

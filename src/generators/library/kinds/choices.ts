@@ -3,9 +3,10 @@ import { type WeightedChoice, weightedChoice } from '../../distributions.js'
 import { Random, streamKey } from '../../random.js'
 import { sampleValue } from '../../samples/values.js'
 import { sharesOf } from '../expected.js'
-import { defineGenerator, families, type Value } from '../generator.js'
+import { type Built, defineGenerator, families, type Site, type Value } from '../generator.js'
 
 const scalar = z.union([z.string(), z.number(), z.boolean()])
+const scalarOrNull = z.union([z.string(), z.number(), z.boolean(), z.null()])
 
 export const constant = defineGenerator({
   name: 'constant',
@@ -42,7 +43,7 @@ export const choice = defineGenerator({
   options: z.strictObject({
     values: z
       .union([
-        z.array(scalar).min(1, 'must name a value'),
+        z.array(scalarOrNull).min(1, 'must name a value'),
         z
           .record(z.string(), z.number().nonnegative())
           .refine((weights) => Object.values(weights).some((weight) => weight > 0), 'must have a weight above 0'),
@@ -50,10 +51,17 @@ export const choice = defineGenerator({
       .describe(
         'a list of values that are as likely as each other, or an object of values and their weights; texts are read as SQL reads them',
       ),
+    together: z
+      .string()
+      .optional()
+      .describe(
+        'a name: columns of the table with the same name take the value at the same place of their lists, such as a city and its country',
+      ),
   }),
   example: { values: { paid: 80, open: 15, cancelled: 5 } },
   fills: families,
-  build({ values }, site) {
+  build({ values, together }, site) {
+    if (together !== undefined) return inStep(values, together, site)
     const weights = weightsOf(values)
     const texts = Object.keys(weights)
     const chosen = weightedChoice(Object.values(weights))
@@ -66,13 +74,28 @@ export const choice = defineGenerator({
   },
 })
 
+type Choices = readonly (string | number | boolean | null)[] | Readonly<Record<string, number>>
+
+/** Columns that go together draw the same place; their lists have nulls and repeat values. */
+function inStep(values: Choices, group: string, site: Site): Built {
+  if (!Array.isArray(values)) return site.refuse('takes a list of values, not weights, where columns go together')
+  const list = (values as readonly (string | number | boolean | null)[]).map((value) =>
+    value === null ? null : literalText(value),
+  )
+  const pick = (row: number) => site.shared(group, row).integer(list.length)
+  return {
+    finite: { size: list.length, at: (index) => list[index] ?? null, literal: true, isFixed: true },
+    pick,
+    value: (row) => list[pick(row)] ?? null,
+  }
+}
+
 /** Weights by text, in the order in which they were written. */
-function weightsOf(
-  values: readonly (string | number | boolean)[] | Readonly<Record<string, number>>,
-): Record<string, number> {
+function weightsOf(values: Choices): Record<string, number> {
   if (!Array.isArray(values)) return { ...(values as Readonly<Record<string, number>>) }
   const weights: Record<string, number> = {}
-  for (const value of values as readonly unknown[]) weights[literalText(value)] = (weights[literalText(value)] ?? 0) + 1
+  for (const value of values as readonly unknown[])
+    if (value !== null) weights[literalText(value)] = (weights[literalText(value)] ?? 0) + 1
   return weights
 }
 

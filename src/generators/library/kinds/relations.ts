@@ -20,18 +20,25 @@ export const references = defineGenerator({
       .string()
       .optional()
       .describe('a column of this table that refers to the same row, for keys of several columns'),
+    where: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe(
+        'only rows whose column (left) has the value that this row has in another column (right): { "tenant_id": "tenant_id" }',
+      ),
   }),
   example: { column: 'customers.id', spread: 'zipf' },
   fills: families,
   refersTo: ({ column }) => [tableOf(column)],
-  takes: ({ column }) => [column],
-  reads: ({ with: other }) => (other === undefined ? [] : [other]),
-  build({ column, spread, exponent, with: other }, site) {
+  takes: ({ column, where }) => [column, ...Object.keys(where ?? {}).map((name) => `${tableOf(column)}.${name}`)],
+  reads: ({ with: other, where }) => [...(other === undefined ? [] : [other]), ...Object.values(where ?? {})],
+  build({ column, spread, exponent, with: other, where }, site) {
     const rows = site.rowsOf(tableOf(column))
     const key = rows.column(nameOf(column))
     if (other !== undefined) return sameRow(key, other, site)
-    if (rows.table === site.table) return earlierRow(key, rows, site)
     if (rows.count === 0) return site.refuse(`refers to ${rows.table}, which has no rows`)
+    if (where !== undefined) return agreeingRow(key, rows, where, site)
+    if (rows.table === site.table) return earlierRow(key, rows, site)
     const pick = spread === 'zipf' ? zipfPick(rows, exponent, site) : uniformPick(rows, site)
     return {
       finite: { size: rows.count, at: key },
@@ -79,6 +86,68 @@ function sameRow(key: (index: number) => Value, other: string, site: Site): Buil
     },
     refers,
   }
+}
+
+/** Rows that can be sorted by what they agree in: four bytes each, and the groups. */
+const mostAgreeing = 20_000_000
+
+/** A row among those that have the same values as this one in some columns. */
+function agreeingRow(
+  key: (index: number) => Value,
+  rows: ReferredRows,
+  where: Readonly<Record<string, string>>,
+  site: Site,
+): Built {
+  if (rows.count > mostAgreeing)
+    return site.refuse(`finds rows that agree among ${mostAgreeing} at most, and ${rows.table} has ${rows.count}`)
+  const theirs = Object.keys(where).map((name) => rows.column(name))
+  const ours = Object.values(where).map((path) => site.read(path))
+  let groups: ReadonlyMap<string, Uint32Array> | undefined
+  const index = (row: number) => {
+    groups ??= groupRows(rows.count, theirs)
+    const group = groups.get(JSON.stringify(ours.map((read) => String(read(row))))) ?? none
+    const own = row - site.first
+    const size = rows.table === site.table ? countBelow(group, own) : group.length
+    if (size > 0) return group[Math.min(size - 1, Math.floor(site.at(row).uniform53() * size))]
+    return rows.table === site.table && site.isRequired ? own : undefined
+  }
+  return {
+    value(row) {
+      const chosen = index(row)
+      return chosen === undefined ? null : key(chosen)
+    },
+    refers: { rows, index },
+  }
+}
+
+const none = new Uint32Array(0)
+
+/** How many of the numbers, which grow, are below a limit. */
+function countBelow(numbers: Uint32Array, limit: number): number {
+  let low = 0
+  let high = numbers.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((numbers[middle] ?? 0) < limit) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function groupRows(count: number, columns: readonly ((index: number) => Value)[]): ReadonlyMap<string, Uint32Array> {
+  const nameOfRow = (index: number) => JSON.stringify(columns.map((read) => String(read(index))))
+  const sizes = new Map<string, number>()
+  for (let i = 0; i < count; i++) sizes.set(nameOfRow(i), (sizes.get(nameOfRow(i)) ?? 0) + 1)
+  const groups = new Map([...sizes].map(([name, size]) => [name, new Uint32Array(size)]))
+  const filled = new Map<string, number>()
+  for (let i = 0; i < count; i++) {
+    const name = nameOfRow(i)
+    const place = filled.get(name) ?? 0
+    const group = groups.get(name)
+    if (group) group[place] = i
+    filled.set(name, place + 1)
+  }
+  return groups
 }
 
 function tableOf(column: string): string {
