@@ -93,20 +93,20 @@ type Scan = FingerprintRequest & Required<Pick<FingerprintRequest, 'columns' | '
  */
 function scan({ schema, table, columns, identity, where, highWater, types = {} }: Scan): string {
   const values = columns.map((column, i) => `${hashable(column, types)} as c${i}`)
-  const whole =
-    identity.length === 0 && columns.length > 0
-      ? `hashtextextended(array[${columns.map((column) => asText(column)).join(', ')}]::text, 0)`
-      : 'null::bigint'
+  const hasWhole = identity.length === 0 && columns.length > 0
+  const whole = hasWhole
+    ? [`hashtextextended(array[${columns.map((column) => asText(column)).join(', ')}]::text, 0) as whole`]
+    : []
   const keys = highWater === undefined ? [] : [`${quoteIdentifier(highWater)} as high_water`]
   const seed = identity.length === 0 ? '0::bigint' : hashTogether(identity, types)
   const sums = columns.map((column, i) => `coalesce(sum(${hash(`c${i}`, types[column])}), 0)::text`)
   return `
     select count(*)::text as obs_rows,
            array[${sums.join(', ')}]::text[] as obs_hashes,
-           ${whole === 'null::bigint' ? 'null::text' : 'coalesce(sum(whole), 0)::text'} as obs_whole,
+           ${hasWhole ? 'coalesce(sum(whole), 0)::text' : 'null::text'} as obs_whole,
            ${highWater === undefined ? 'null::text' : 'max(high_water)::text'} as obs_high_water
     from (
-      select ${[...values, ...keys, `${seed} as seed`, `${whole} as whole`].join(', ')}
+      select ${[...values, ...keys, `${seed} as seed`, ...whole].join(', ')}
       from ${quoteQualified(schema, table)}
       ${where === undefined ? '' : `where ${where}`}
       ${identity.length > 1 ? 'offset 0' : ''}

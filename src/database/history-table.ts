@@ -14,6 +14,13 @@ export async function findHistories(sql: Sql | Session): Promise<readonly string
   return rows.map(({ schema, name }) => quoteQualified(schema, name))
 }
 
+/** The condition on a row `c` of pg_class that obs keeps its books in it: a history, or the progress of backfills beside it. */
+export function isOwnTable(sql: Sql | Session) {
+  return sql`(${isHistory(sql)} or (c.relname = 'backfill_progress' and c.relkind = 'r' and 4 = (
+    select count(*) from pg_attribute p
+    where p.attrelid = c.oid and p.attname in ('pack', 'key_columns', 'last_key', 'laps') and not p.attisdropped)))`
+}
+
 /** The condition on a row `c` of pg_class that it is a migration history: the name, and columns that no other table has. */
 export function isHistory(sql: Sql | Session) {
   return sql`(c.relname = 'migration_history' and c.relkind = 'r' and 4 = (

@@ -1,5 +1,5 @@
 import type { Session, Sql } from './connect.js'
-import { isHistory } from './history-table.js'
+import { isOwnTable } from './history-table.js'
 import { quoteQualified } from './quote.js'
 
 /** A table that holds data of its own or through its partitions. */
@@ -27,7 +27,7 @@ export interface TableChoice {
 }
 
 /**
- * Lists the ordinary and partitioned tables of a schema; partitions count with their parent, those of extensions and obs's own history not at all.
+ * Lists the ordinary and partitioned tables of a schema; partitions count with their parent, those of extensions and those that obs keeps its books in not at all.
  *
  * @param choice only these and what they inherit from or hand down to, which is quick however many others there are
  */
@@ -48,7 +48,7 @@ export function listTables(sql: Sql | Session, schema: string, choice?: TableCho
     base as (
       select c.oid, c.relname from pg_class c
       where c.oid in (${chosen}) and c.relnamespace = (select oid from space)
-        and c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't' and not ${isHistory(sql)}
+        and c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't' and not ${isOwnTable(sql)}
         and not exists (
           select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
     ),

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { quietContext, type RunContext } from '../../src/context.js'
 import { type Session, withSession } from '../../src/database/connect.js'
 import { migrationStatus } from '../../src/migrator/history/status.js'
+import { planUp } from '../../src/migrator/plan/plan.js'
+import { previewMigrations } from '../../src/migrator/preview/preview.js'
 import { migrateUp } from '../../src/migrator/run/up.js'
 import type { Pack } from '../../src/packs.js'
 import { crashIn } from '../support/crash.js'
@@ -50,6 +52,23 @@ describe('a create index concurrently that broke off', () => {
     expect(await indexes(db)).toEqual(['idx_pet_name'])
     expect(await states(db, pack)).toEqual(['1 applied', '2 applied'])
     expect(await db.sql`select to_regclass('after')::text as after`).toEqual([{ after: 'after' }])
+  })
+
+  it('is judged by a dry run as well, which says where it would go on and changes nothing', async () => {
+    const db = await testDatabase()
+    const pack = await testPack(files)
+    await migrateUp(db, pack, { to: 1 }, context)
+    await crashIn(db, pack, 'create index concurrently', writing)
+    const before = await db.sql`select * from obs.migration_history order by id`
+    const look = () => previewMigrations(db, pack, (situation) => planUp(situation), {}, context)
+    expect((await look()).migrations).toMatchObject([
+      { version: 2, resumeAt: 2, remark: expect.stringContaining('"public"."idx_pet_name" exists and is INVALID') },
+    ])
+    expect(await indexes(db)).toEqual(['idx_pet_name invalid'])
+    await db.sql.unsafe('reindex index concurrently idx_pet_name')
+    expect((await look()).migrations).toMatchObject([{ version: 2, resumeAt: 3, statements: [{ number: 3 }] }])
+    expect(await db.sql`select * from obs.migration_history order by id`).toEqual(before)
+    expect(await states(db, pack)).toEqual(['1 applied', '2 dirty'])
   })
 
   it('is taken for done when the index is there and valid', async () => {

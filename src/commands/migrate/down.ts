@@ -5,18 +5,7 @@ import type { MigrateDownOptions, MigrateDownResult } from '../../migrator/run/d
 import { formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
-import {
-  addBackupOptions,
-  ddlLockTimeoutOption,
-  ddlRetryForOption,
-  lockTimeoutOption,
-  parseVersion,
-  preserveOption,
-  type RunFlags,
-  refuseBoth,
-  runOptions,
-  stepsOption,
-} from './flags.js'
+import { addRunOptions, parseVersion, type RunFlags, refuseBoth, runOptions, stepsOption } from './flags.js'
 import { farWords } from './plan.js'
 import { answerPreview } from './preview.js'
 import { backupLine, migrationsJson, migrationsTable, preservationLines } from './render.js'
@@ -27,14 +16,13 @@ interface DownFlags extends RunFlags {
 }
 
 export function migrateDownCommand(): Command {
-  return addBackupOptions(new Command('down').description('revert migrations, the one applied last first'))
-    .option('--to <version>', 'end at this version; 0 reverts everything', parseVersion)
-    .addOption(stepsOption('how many to revert (default: 1)'))
-    .addOption(preserveOption())
-    .addOption(lockTimeoutOption())
-    .addOption(ddlLockTimeoutOption())
-    .addOption(ddlRetryForOption())
-    .option('--dry-run', 'show what would be reverted and change nothing')
+  return addRunOptions(
+    new Command('down')
+      .description('revert migrations, the one applied last first')
+      .option('--to <version>', 'end at this version; 0 reverts everything', parseVersion)
+      .addOption(stepsOption('how many to revert (default: 1)')),
+    'show what would be reverted',
+  )
     .addHelpText(
       'after',
       `

@@ -88,6 +88,16 @@ export function addBackupOptions(command: Command): Command {
     .addOption(afterSuccessOption())
 }
 
+/** Adds the flags that every run of migrations takes; `dryRun` says what a dry run shows. */
+export function addRunOptions(command: Command, dryRun: string): Command {
+  return addBackupOptions(command)
+    .addOption(preserveOption())
+    .addOption(lockTimeoutOption())
+    .addOption(ddlLockTimeoutOption())
+    .addOption(ddlRetryForOption())
+    .option('--dry-run', `${dryRun} and change nothing`)
+}
+
 export function preserveOption(): Option {
   return new Option(
     '--preserve <mode>',

@@ -5,17 +5,7 @@ import type { BothWaysResult } from '../../migrator/run/both-ways.js'
 import type { MigrateGotoOptions } from '../../migrator/run/goto.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
-import {
-  addBackupOptions,
-  ddlLockTimeoutOption,
-  ddlRetryForOption,
-  lockTimeoutOption,
-  outOfOrderOption,
-  parseVersion,
-  preserveOption,
-  type RunFlags,
-  runOptions,
-} from './flags.js'
+import { addRunOptions, outOfOrderOption, parseVersion, type RunFlags, runOptions } from './flags.js'
 import { farWords } from './plan.js'
 import { answerPreview } from './preview.js'
 import { bothWaysJson, bothWaysText } from './render.js'
@@ -25,14 +15,13 @@ interface GotoFlags extends RunFlags {
 }
 
 export function migrateGotoCommand(): Command {
-  return addBackupOptions(new Command('goto').description('bring the database to a version, up or down'))
-    .argument('<version>', 'the version to end at; 0 reverts everything', parseVersion)
-    .addOption(outOfOrderOption())
-    .addOption(preserveOption())
-    .addOption(lockTimeoutOption())
-    .addOption(ddlLockTimeoutOption())
-    .addOption(ddlRetryForOption())
-    .option('--dry-run', 'show what would be done and change nothing')
+  return addRunOptions(
+    new Command('goto')
+      .description('bring the database to a version, up or down')
+      .argument('<version>', 'the version to end at; 0 reverts everything', parseVersion)
+      .addOption(outOfOrderOption()),
+    'show what would be done',
+  )
     .addHelpText(
       'after',
       `

@@ -5,27 +5,17 @@ import type { BothWaysResult } from '../../migrator/run/both-ways.js'
 import type { MigrateRedoOptions } from '../../migrator/run/redo.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { confirmPlan } from './confirm-plan.js'
-import {
-  addBackupOptions,
-  ddlLockTimeoutOption,
-  ddlRetryForOption,
-  lockTimeoutOption,
-  parseCount,
-  preserveOption,
-  type RunFlags,
-  runOptions,
-} from './flags.js'
+import { addRunOptions, parseCount, type RunFlags, runOptions } from './flags.js'
 import { answerPreview } from './preview.js'
 import { bothWaysJson, bothWaysText } from './render.js'
 
 export function migrateRedoCommand(): Command {
-  return addBackupOptions(new Command('redo').description('revert the migrations applied last and apply them again'))
-    .argument('[count]', 'how many (default: 1)', parseCount)
-    .addOption(preserveOption())
-    .addOption(lockTimeoutOption())
-    .addOption(ddlLockTimeoutOption())
-    .addOption(ddlRetryForOption())
-    .option('--dry-run', 'show what would be done and change nothing')
+  return addRunOptions(
+    new Command('redo')
+      .description('revert the migrations applied last and apply them again')
+      .argument('[count]', 'how many (default: 1)', parseCount),
+    'show what would be done',
+  )
     .addHelpText(
       'after',
       `

@@ -5,13 +5,9 @@ import { formatDuration } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import {
-  addBackupOptions,
-  ddlLockTimeoutOption,
-  ddlRetryForOption,
-  lockTimeoutOption,
+  addRunOptions,
   outOfOrderOption,
   parseVersion,
-  preserveOption,
   type RunFlags,
   refuseBoth,
   runOptions,
@@ -29,16 +25,15 @@ interface UpFlags extends RunFlags {
 }
 
 export function migrateUpCommand(): Command {
-  return addBackupOptions(new Command('up').description('apply pending migrations, oldest first'))
-    .option('--to <version>', 'stop after this version', parseVersion)
-    .addOption(stepsOption('how many to apply (default: all that are pending)'))
-    .addOption(outOfOrderOption())
-    .addOption(preserveOption())
-    .addOption(lockTimeoutOption())
-    .addOption(ddlLockTimeoutOption())
-    .addOption(ddlRetryForOption())
-    .option('--beside-other-tool', 'run although another tool has applied migrations of these versions here')
-    .option('--dry-run', 'show what would be applied and change nothing')
+  return addRunOptions(
+    new Command('up')
+      .description('apply pending migrations, oldest first')
+      .option('--to <version>', 'stop after this version', parseVersion)
+      .addOption(stepsOption('how many to apply (default: all that are pending)'))
+      .addOption(outOfOrderOption())
+      .option('--beside-other-tool', 'run although another tool has applied migrations of these versions here'),
+    'show what would be applied',
+  )
     .addHelpText(
       'after',
       `

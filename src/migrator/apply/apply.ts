@@ -1,6 +1,5 @@
 import type { RunContext } from '../../context.js'
 import { type Session, throwIfAborted, withTransaction } from '../../database/connect.js'
-import { quoteLiteral } from '../../database/quote.js'
 import { ObsError } from '../../errors.js'
 import { recordEvent } from '../history/history.js'
 import { withLockRetry } from '../lock/lock-wait.js'
@@ -13,7 +12,7 @@ import { changedSince, type StorageMap, storageOf } from '../preservation/storag
 import type { TableName } from '../preservation/touched-tables.js'
 import type { Statement } from '../statements/statements.js'
 import { runFunction, runStatement, runVerify } from './run-script.js'
-import { mayChangeSettings, mayLeaveTraces, restoreSettings } from './session-settings.js'
+import { checkInterval, forgetSession, mayChangeSettings, mayLeaveTraces, restoreSettings } from './session-settings.js'
 import { applyStatementwise } from './statementwise.js'
 import { atStep, hadNoEffect, StepError } from './step-error.js'
 import {
@@ -245,30 +244,3 @@ async function recordFailure(
   await session`reset role`.catch(() => undefined)
   await recordEvent(session, run.facts, { ...event, error: message }).catch(() => undefined)
 }
-
-/**
- * Leaves nothing of a migration in the session for the next one, except the migration lock.
- *
- * The statements go to the server as one; should it refuse one of them, each is sent by itself.
- */
-async function forgetSession(session: Session, interval: string): Promise<void> {
-  const statements = [...forgetting, `set client_connection_check_interval to ${quoteLiteral(interval)}`]
-  await session.unsafe(statements.join('; ')).catch(async () => {
-    for (const statement of statements) await session.unsafe(statement).catch(() => undefined)
-  })
-}
-
-/** What the session began with; the same for all migrations that run in it. */
-async function checkInterval(session: Session): Promise<string> {
-  const known = checkIntervals.get(session)
-  if (known !== undefined) return known
-  const [row] = await session<{ interval: string }[]>`
-    select current_setting('client_connection_check_interval') as interval`
-  const interval = row?.interval ?? '0'
-  checkIntervals.set(session, interval)
-  return interval
-}
-
-const checkIntervals = new WeakMap<Session, string>()
-
-const forgetting = ['reset session authorization', 'reset all', 'discard temp', 'unlisten *', 'close all']

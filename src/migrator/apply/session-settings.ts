@@ -35,9 +35,40 @@ export function mayLeaveTraces(step: PreparedStep): boolean {
  * lasts to its end.
  */
 export async function restoreSettings(session: Session, own: string): Promise<void> {
-  const [kept] = await session<
-    { interval: string }[]
-  >`select current_setting('client_connection_check_interval') as interval`
-  const interval = `set client_connection_check_interval to ${quoteLiteral(kept?.interval ?? '0')}`
-  await session.unsafe(`reset session authorization; reset all; ${interval}; ${own}`)
+  const statements = [...asItBegan(await checkInterval(session)), own]
+  await session.unsafe(statements.join('; '))
 }
+
+/**
+ * Leaves nothing of a migration in the session for the next one, except the migration lock.
+ *
+ * The statements go to the server as one; should it refuse one of them, each is sent by itself.
+ */
+export async function forgetSession(session: Session, interval: string): Promise<void> {
+  const statements = [...asItBegan(interval), 'discard temp', 'unlisten *', 'close all']
+  await session.unsafe(statements.join('; ')).catch(async () => {
+    for (const statement of statements) await session.unsafe(statement).catch(() => undefined)
+  })
+}
+
+/** The role and the settings that obs opened the session with. */
+function asItBegan(interval: string): readonly string[] {
+  return [
+    'reset session authorization',
+    'reset all',
+    `set client_connection_check_interval to ${quoteLiteral(interval)}`,
+  ]
+}
+
+/** How often the server looks whether obs is still there, as it was when the session began. */
+export async function checkInterval(session: Session): Promise<string> {
+  const known = checkIntervals.get(session)
+  if (known !== undefined) return known
+  const [row] = await session<{ interval: string }[]>`
+    select current_setting('client_connection_check_interval') as interval`
+  const interval = row?.interval ?? '0'
+  checkIntervals.set(session, interval)
+  return interval
+}
+
+const checkIntervals = new WeakMap<Session, string>()

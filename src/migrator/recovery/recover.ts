@@ -32,16 +32,53 @@ export async function settleByCatalog(
   context: RunContext,
 ): Promise<boolean> {
   let settled = false
-  for (const record of halfDone(situation)) {
-    if (record.state === 'stopped' && !record.interrupted) continue
+  for (const record of brokenOff(situation)) {
     const found = await investigate(session, recovery.database, recovery.pack, situation, record)
-    if (!found.evidence || nextStatement(found) === undefined) continue
-    if (record.state === 'stopped' && found.evidence.cleanup.length === 0) continue
+    if (!canSettle(found)) continue
     context.progress.warn(`${found.id} ${describeFinding(found)}`)
     await settle(session, recovery, found, context)
     settled = true
   }
   return settled
+}
+
+/** What a look at the catalog says that will become of what broke off. */
+export interface Foresight {
+  readonly situation: Situation
+  /** What was found, by version. */
+  readonly findings: ReadonlyMap<number, string>
+}
+
+/**
+ * The situation as `settleByCatalog` would leave it under the migration lock; looks only, and changes
+ * nothing. What the catalog cannot tell stays as it is.
+ */
+export async function foreseeSettling(
+  session: Session,
+  database: Database,
+  pack: Pack,
+  situation: Situation,
+): Promise<Foresight> {
+  const history = new Map(situation.history)
+  const findings = new Map<number, string>()
+  for (const record of brokenOff(situation)) {
+    const found = await investigate(session, database, pack, situation, record)
+    if (!canSettle(found)) continue
+    history.set(record.version, { ...record, ...standingAt(found), state: 'stopped' })
+    findings.set(record.version, describeFinding(found))
+  }
+  return { situation: { ...situation, history }, findings }
+}
+
+/** Of a migration that stopped between two statements there is nothing to look for. */
+function brokenOff(situation: Situation): readonly VersionRecord[] {
+  return halfDone(situation).filter(({ state, interrupted }) => state === 'unknown' || interrupted)
+}
+
+/** The catalog tells where to go on, and the history does not say so yet or something has to be cleared away first. */
+function canSettle(found: Investigation): boolean {
+  if (!found.evidence || nextStatement(found) === undefined) return false
+  return found.record.state === 'unknown' || found.evidence.cleanup.length > 0
 }
 
 /** The statement to go on with, or undefined when the catalog cannot tell. */
@@ -60,14 +97,21 @@ export async function settle(
 ): Promise<void> {
   const { record, evidence } = found
   await clearAway(session, locks, found.id, evidence?.cleanup ?? [], context)
-  const next = nextStatement(found) ?? record.statement
-  const ended = next > record.statement ? [statementChecksum(found.statement)] : []
+  const { statement, doneStatements } = standingAt(found)
   const remark = `settled by the catalog: ${evidence?.findings.join('; ') ?? ''}`
   await recordEvent(session, facts, {
     ...settledEvent(record, record.direction, 'settled', remark),
-    statement: next,
-    receipt: { done: [...record.doneStatements, ...ended] },
+    statement,
+    receipt: { done: doneStatements },
   })
+}
+
+/** Where a migration goes on, and what of it ran before. */
+function standingAt(found: Investigation): Pick<VersionRecord, 'statement' | 'doneStatements'> {
+  const { record, statement } = found
+  const next = nextStatement(found) ?? record.statement
+  const ended = next > record.statement ? [statementChecksum(statement)] : []
+  return { statement: next, doneStatements: [...record.doneStatements, ...ended] }
 }
 
 /** `broke off in statement 2; the index … is INVALID, so it is dropped and statement 2 runs again`. */

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/connect.js'
+import { type Database, withSession } from '../../database/connect.js'
 import type { Pack } from '../../packs.js'
 import type { PreparedStep } from '../apply/step-run.js'
 import { refuseImpossible } from '../backfill/refuse-impossible.js'
@@ -9,6 +9,7 @@ import type { Migration } from '../migration.js'
 import type { Situation, Step } from '../plan/plan.js'
 import { prepareSteps } from '../plan/prepare.js'
 import { halfDone } from '../recovery/investigate.js'
+import { type Foresight, foreseeSettling } from '../recovery/recover.js'
 import type { RunOptions } from './run.js'
 import { readSituation } from './situation.js'
 
@@ -17,7 +18,9 @@ import { readSituation } from './situation.js'
  * done: another run may be in the middle of it, which only the lock can tell, and what
  * broke off can be settled under the lock alone.
  *
- * @throws LockTimeoutError in that case when it is a dry run, which takes no lock.
+ * A dry run takes no lock. It asks the catalog what became of what broke off, and plans from there.
+ *
+ * @throws LockTimeoutError when it is a dry run and another run is in the middle of a migration.
  */
 export async function planUnlocked(
   database: Database,
@@ -27,9 +30,11 @@ export async function planUnlocked(
   { dryRun, besideOtherTool }: Pick<RunOptions, 'dryRun' | 'besideOtherTool'>,
 ): Promise<readonly PreparedStep[] | undefined> {
   try {
-    const situation = await readSituation(database, pack, migrations)
-    if (dryRun && halfDone(situation).length > 0) await refuseBusy(database, pack)
-    const steps = plan(situation)
+    const { situation, findings } = await situationNow(database, pack, migrations, dryRun)
+    const steps = plan(situation).map((step) => ({
+      ...step,
+      remark: findings.get(step.migration.version) ?? step.remark,
+    }))
     const applies = steps.some((step) => step.direction === 'up')
     if (applies && !besideOtherTool) await refuseOtherTool(database, pack, situation)
     return await prepare(database, pack, steps)
@@ -39,6 +44,18 @@ export async function planUnlocked(
     if (holder || (error instanceof DirtyHistoryError && !dryRun)) return undefined
     throw error
   }
+}
+
+async function situationNow(
+  database: Database,
+  pack: Pack,
+  migrations: readonly Migration[],
+  dryRun: boolean | undefined,
+): Promise<Foresight> {
+  const situation = await readSituation(database, pack, migrations)
+  if (!dryRun || halfDone(situation).length === 0) return { situation, findings: new Map() }
+  await refuseBusy(database, pack)
+  return withSession(database.sql, (session) => foreseeSettling(session, database, pack, situation))
 }
 
 /** Everything that can be found out before anything is touched. */
