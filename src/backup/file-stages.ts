@@ -60,7 +60,7 @@ const gunzip: Stage = () => createGunzip({ chunkSize })
 function keyNeeded(path: string): ObsError {
   return new ObsError(`the backup is encrypted (${path}), and no key was given`, {
     code: 'key_needed',
-    hint: 'Name the key file with --key; nothing was changed.',
+    hint: 'Name the key file with --identity; nothing was changed.',
     details: { path },
   })
 }

@@ -6,6 +6,7 @@ import { shellWord } from '../shell-word.js'
 import { checkInSessions } from './check-restored.js'
 import { restoreSettings } from './database-settings.js'
 import { carryTraits } from './database-traits.js'
+import type { Cipher } from './file-stages.js'
 import { sessionsByDatabase } from './kept-databases.js'
 import type { Manifest } from './manifest.js'
 import { fillBuiltIn } from './restore-built-in.js'
@@ -24,6 +25,8 @@ export interface RestoreOptions {
   readonly to: ServerAddress
   /** Leaves out owners and grants, so that everything belongs to the role that restores. */
   readonly noOwner?: boolean
+  /** Reads the files of an encrypted backup. */
+  readonly decrypt?: Cipher
   /** A pg_restore to use instead of the one on the PATH, for backups of the native engine. */
   readonly pgRestore?: string
   /** Sessions that write at a time into a new database; two unless given. */
@@ -124,6 +127,7 @@ async function restore(
   })
   if (contents?.length === 0) return
   if (contents && !options.replace) throw notEmpty(to, contents)
+  if (contents && plan.manifest.scope !== 'full') throw notWhole(to, plan.manifest)
   await withMaintenance(to, context, (database) => checkRequirements(database, plan, context))
   const place = contents && (await planReplacement(plan, options, contents, context, outcome))
   const filled = async (database: Database) => {
@@ -227,6 +231,16 @@ function notEmpty(to: ServerAddress, contents: readonly string[]): UsageError {
     code: 'target_not_empty',
     hint: 'Name a database that does not exist yet with --to, or put this one aside with --replace; nothing was changed.',
     details: { database: to.database, contents },
+  })
+}
+
+/** A part never takes the place of the whole. */
+function notWhole(to: ServerAddress, { id, scope }: Manifest): UsageError {
+  const holds = scope === 'schema' ? 'definitions alone' : 'some tables alone'
+  return new UsageError(`the backup ${id} holds ${holds} and cannot replace ${JSON.stringify(to.database)}`, {
+    code: 'partial_backup',
+    hint: 'Leave out --replace to have it restored into a database of its own; nothing was changed.',
+    details: { id, scope, database: to.database },
   })
 }
 

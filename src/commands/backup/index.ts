@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { createBackupCommand } from './create.js'
 import { discardCommand } from './discard.js'
+import { keyCommand } from './key.js'
 import { listBackupsCommand } from './list.js'
 import { pruneCommand } from './prune.js'
 import { restoreBackupCommand } from './restore.js'
@@ -17,6 +18,7 @@ export function backupCommand(): Command {
     .addCommand(pruneCommand())
     .addCommand(swapCommand())
     .addCommand(discardCommand())
+    .addCommand(keyCommand())
     .addHelpText(
       'after',
       `

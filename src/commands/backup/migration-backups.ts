@@ -2,6 +2,9 @@ import { withDatabase } from '../../database/connect.js'
 import { ConnectionError } from '../../database/explain-error.js'
 import { findHistories } from '../../database/history-table.js'
 import { ObsError } from '../../errors.js'
+import type { RecordedApplication } from '../../backup/find-before.js'
+import type { ServerAddress } from '../../database/address.js'
+import { readHistory } from '../../migrator/history/history.js'
 import { type Invocation, targetAddress } from '../invocation.js'
 
 /**
@@ -35,6 +38,33 @@ export async function backupsOfNewestMigrations(invocation: Invocation<unknown>)
     )
     return new Map()
   }
+}
+
+/**
+ * What the history of a database says about the last time that a version was applied; undefined when it
+ * says nothing, or the database is gone.
+ */
+export async function recordedApplication(
+  { settings, context }: Invocation<unknown>,
+  address: ServerAddress,
+  version: number,
+): Promise<RecordedApplication | undefined> {
+  const ask = () =>
+    withDatabase(address, context, ({ sql }) => readHistory(sql, settings.pack), {
+      connections: 1,
+      purpose: 'backup restore',
+      readOnly: true,
+    })
+  const events = await ask().catch((error: unknown) => {
+    if (!isUnreachable(error)) throw error
+    context.progress.warn(`the migration history could not be asked (${error.message}); the manifests are`)
+    return []
+  })
+  const ofVersion = events.filter((event) => event.version === version)
+  const reverted = ofVersion.findLastIndex((event) => event.direction === 'down')
+  // A migration that broke off and went on has several rows, and only the first run of it saw what was before.
+  const begun = ofVersion.slice(reverted + 1)[0] ?? ofVersion.findLast((event) => event.direction === 'up')
+  return begun && { backupId: begun.backup_id, at: begun.started_at }
 }
 
 function isUnreachable(error: unknown): error is ObsError {

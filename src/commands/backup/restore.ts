@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { backupBefore } from '../../backup/find-before.js'
+import { listBackups } from '../../backup/list-backups.js'
 import {
   type ReplacedDatabase,
   type RestoreOptions,
@@ -8,12 +10,18 @@ import {
 } from '../../backup/restore-backup.js'
 import { datedName } from '../../backup/swap-databases.js'
 import { type ServerAddress, withDatabaseName } from '../../database/address.js'
+import { UsageError } from '../../errors.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, targetAddress } from '../invocation.js'
+import { parseVersion } from '../migrate/flags.js'
+import { decryptionOf, identityOption } from './decryption.js'
+import { recordedApplication } from './migration-backups.js'
 import { addressOf, commandOn } from './target.js'
 
 interface Options {
   readonly to?: string
+  readonly before?: number
+  readonly identity?: readonly string[]
   readonly replace?: boolean
   readonly directory?: string
   /** False with --no-owner. */
@@ -24,13 +32,15 @@ interface Options {
 export function restoreBackupCommand(): Command {
   return new Command('restore')
     .description('bring a backup back, beside what is there or in its place')
-    .argument('<id>', 'the backup, or latest')
+    .argument('[id]', 'the backup, or latest')
+    .option('--before <version>', 'the backup that holds the database as it was before this migration (see --pack)', parseVersion)
     .option(
       '--to <url-or-name>',
       'a PostgreSQL URL, or the name of a database on the server that obs works on; made when it does not exist ' +
         '(default: <database>_restored_<time>; with --replace the database obs works on)',
     )
     .option('--replace', 'take the place of a database that holds something; that one is kept under another name')
+    .addOption(identityOption())
     .option('--no-owner', 'leave out owners and grants: everything belongs to the role that restores')
     .option('--pg-restore <path>', 'the pg_restore to use instead of the one on the PATH')
     .option('--directory <folder>', 'where backups are kept (default: the backups folder of the configuration)')
@@ -40,6 +50,7 @@ export function restoreBackupCommand(): Command {
 Examples:
   $ obs backup restore latest                              into a new database, to look at
   $ obs backup restore latest --replace                    back to the backup; the present database is kept
+  $ obs backup restore --before 7 --replace                back to before migration 7 was applied
   $ obs backup restore latest --to traces_copy
   $ obs backup restore 20261122T093015Z-traces --to postgres://me@db.example.com/traces --no-owner
 
@@ -48,12 +59,15 @@ is filled in one transaction; one that holds anything is refused without --repla
 backup is restored beside that database, checked, and both are renamed in one transaction.`,
     )
     .action(
-      action<Options, [string]>(async (invocation, id) => {
+      action<Options, [string | undefined]>(async (invocation, id) => {
         const { options, settings, context } = invocation
+        const directory = options.directory === undefined ? settings.backups : resolve(options.directory)
+        const decrypt = await decryptionOf(invocation)
         const to = await chooseTarget(invocation)
         const wanted: RestoreOptions = {
-          directory: options.directory === undefined ? settings.backups : resolve(options.directory),
-          id,
+          directory,
+          id: await chooseBackup(invocation, id, directory),
+          ...decrypt,
           to,
           noOwner: !options.owner,
           ...(options.pgRestore ? { pgRestore: options.pgRestore } : {}),
@@ -63,6 +77,28 @@ backup is restored beside that database, checked, and both are renamed in one tr
         invocation.answer({ json: jsonOf(result, to, options), text: textOf(result, to, invocation) })
       }),
     )
+}
+
+/** The backup that is named, or the one from before a migration. */
+async function chooseBackup(
+  invocation: Invocation<Options>,
+  id: string | undefined,
+  directory: string,
+): Promise<string> {
+  const { before } = invocation.options
+  if ((id === undefined) === (before === undefined)) {
+    throw new UsageError('restore takes the id of a backup (or latest), or --before with the version of a migration', {
+      hint: 'Give one of the two; nothing was changed.',
+    })
+  }
+  if (before === undefined) return id ?? ''
+  const { settings, context, options } = invocation
+  const own = options.to === undefined || !options.replace ? await targetAddress(invocation) : await addressOf(options.to, invocation)
+  const point = { pack: settings.pack.name, version: before, database: own.database }
+  const recorded = await recordedApplication(invocation, own, before)
+  const { backup, how } = backupBefore(await listBackups(directory), point, recorded)
+  context.progress.step(`restoring ${backup.id}: ${how}`)
+  return backup.id
 }
 
 async function chooseTarget(invocation: Invocation<Options>): Promise<ServerAddress> {
