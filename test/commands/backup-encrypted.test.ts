@@ -65,10 +65,14 @@ describe.each(['built-in', 'native'])('an encrypted backup of the %s engine', (e
       [['--identity', 'missing.txt'], 'cannot be read'],
     ] as const) {
       const refused = await restore(...args)
-      expect({ ...refused, stderr: refused.stderr.includes(message) ? message : refused.stderr }).toMatchObject({ code: 2, stderr: message })
+      expect({ ...refused, stderr: refused.stderr.includes(message) ? message : refused.stderr }).toMatchObject({
+        code: 2,
+        stderr: message,
+      })
       expect(await databaseNames()).not.toContain(to.database)
     }
-    const secret = (await readFile(join(cwd, 'key.txt'), 'utf8')).split('\n').find((line) => line.startsWith('AGE-')) ?? '-'
+    const secret =
+      (await readFile(join(cwd, 'key.txt'), 'utf8')).split('\n').find((line) => line.startsWith('AGE-')) ?? '-'
     const done = await restore('--identity', 'other.txt', '--identity', 'key.txt')
     expect(done, done.stderr).toMatchObject({ code: 0 })
     expect(done.stdout + done.stderr).not.toContain(secret)

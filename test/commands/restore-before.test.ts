@@ -101,7 +101,8 @@ it('refuses what it cannot find, or what says two things, and changes nothing', 
   await up('2')
   const { backup } = await up('3')
   const before = await databaseNames()
-  const refused = async (...args: string[]) => expect(await obs('backup', 'restore', ...args)).toMatchObject({ code: 2 })
+  const refused = async (...args: string[]) =>
+    expect(await obs('backup', 'restore', ...args)).toMatchObject({ code: 2 })
   await refused()
   await refused('latest', '--before', '3')
   await refused('--before', 'seven')

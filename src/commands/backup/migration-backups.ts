@@ -1,9 +1,9 @@
+import type { RecordedApplication } from '../../backup/find-before.js'
+import type { ServerAddress } from '../../database/address.js'
 import { withDatabase } from '../../database/connect.js'
 import { ConnectionError } from '../../database/explain-error.js'
 import { findHistories } from '../../database/history-table.js'
 import { ObsError } from '../../errors.js'
-import type { RecordedApplication } from '../../backup/find-before.js'
-import type { ServerAddress } from '../../database/address.js'
 import { readHistory } from '../../migrator/history/history.js'
 import { type Invocation, targetAddress } from '../invocation.js'
 

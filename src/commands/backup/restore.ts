@@ -33,7 +33,11 @@ export function restoreBackupCommand(): Command {
   return new Command('restore')
     .description('bring a backup back, beside what is there or in its place')
     .argument('[id]', 'the backup, or latest')
-    .option('--before <version>', 'the backup that holds the database as it was before this migration (see --pack)', parseVersion)
+    .option(
+      '--before <version>',
+      'the backup that holds the database as it was before this migration (see --pack)',
+      parseVersion,
+    )
     .option(
       '--to <url-or-name>',
       'a PostgreSQL URL, or the name of a database on the server that obs works on; made when it does not exist ' +
@@ -93,7 +97,10 @@ async function chooseBackup(
   }
   if (before === undefined) return id ?? ''
   const { settings, context, options } = invocation
-  const own = options.to === undefined || !options.replace ? await targetAddress(invocation) : await addressOf(options.to, invocation)
+  const own =
+    options.to === undefined || !options.replace
+      ? await targetAddress(invocation)
+      : await addressOf(options.to, invocation)
   const point = { pack: settings.pack.name, version: before, database: own.database }
   const recorded = await recordedApplication(invocation, own, before)
   const { backup, how } = backupBefore(await listBackups(directory), point, recorded)
