@@ -1,18 +1,21 @@
 import { quietContext, type RunContext } from '../context.js'
 import type { ServerAddress } from '../database/address.js'
 import { type Database, type Sql, throwIfAborted } from '../database/connect.js'
+import { quoteQualified } from '../database/quote.js'
 import { InterruptedError, ObsError, UsageError } from '../errors.js'
 import { shellWord } from '../shell-word.js'
 import { checkInSessions } from './check-restored.js'
 import { restoreSettings } from './database-settings.js'
 import { carryTraits } from './database-traits.js'
 import type { Cipher } from './file-stages.js'
+import { fillTables } from './fill-tables.js'
 import { sessionsByDatabase } from './kept-databases.js'
 import type { Manifest } from './manifest.js'
 import { fillBuiltIn } from './restore-built-in.js'
 import { fillNative } from './restore-native.js'
 import { planRestore, type RestorePlan } from './restore-plan.js'
 import { contentsOf, renameDatabase, withExistingDatabase, withMaintenance, withNewDatabase } from './restore-target.js'
+import { type Selection, select } from './selection.js'
 import { datedName, refuseImpossibleSwap, type Swap, swapDatabases } from './swap-databases.js'
 import { verifyBackup } from './verify-backup.js'
 
@@ -31,6 +34,8 @@ export interface RestoreOptions {
   readonly pgRestore?: string
   /** Sessions that write at a time into a new database; two unless given. */
   readonly jobs?: number
+  /** What to bring back; everything unless given. */
+  readonly selection?: Selection
   /**
    * Restores beside a database that holds something and then lets the restored one take its name. Asked
    * once everything is known that could stop it and before anything is done; throws when a person refuses.
@@ -80,7 +85,10 @@ export async function restoreBackup(options: RestoreOptions, context: RunContext
   const { progress, signal } = context
   progress.step('checking the backup')
   const { path, manifest } = await verifyBackup(options.directory, options.id)
-  const plan = await planRestore(path, manifest, options, context)
+  const { plan, leftOut } = select(await planRestore(path, manifest, options, context), options.selection ?? {})
+  if (leftOut.length > 0) {
+    progress.warn(`foreign keys to tables that are not brought back are left out: ${leftOut.map(oneLine).join('; ')}`)
+  }
   const outcome: Outcome = { stays: false, kept: null }
   try {
     throwIfAborted(signal)
@@ -93,11 +101,15 @@ export async function restoreBackup(options: RestoreOptions, context: RunContext
     id: manifest.id,
     database: options.to.database,
     kept: outcome.kept,
-    tables: manifest.tables.length,
-    rows: manifest.rows,
+    tables: plan.tables.length,
+    rows: plan.tables.reduce((sum, { rows }) => sum + rows, 0),
     duration_ms: Math.round(performance.now() - started),
     verified: true,
   }
+}
+
+function oneLine(sql: string): string {
+  return sql.replace(/\s+/g, ' ')
 }
 
 /** What an interruption would not undo any more. */
@@ -115,6 +127,7 @@ async function restore(
   outcome: Outcome,
 ): Promise<void> {
   const { to } = options
+  if (options.selection?.only === 'data') return restoreRows(plan, to, context)
   const contents = await withExistingDatabase(to, context, async (database) => {
     const found = await contentsOf(database.sql)
     if (found.length > 0) return found
@@ -135,6 +148,21 @@ async function restore(
     await settle(plan, database, context)
   }
   await withNewDatabase(to, plan.manifest.database, context, filled, place)
+}
+
+/** @throws UsageError when there is no such database: rows alone need tables to go to. */
+async function restoreRows(plan: RestorePlan, to: ServerAddress, context: RunContext): Promise<void> {
+  const done = await withExistingDatabase(to, context, async (database) => {
+    await fillTables(plan, database, context)
+    context.progress.step('updating statistics')
+    for (const { schema, name } of plan.tables) await database.sql.unsafe(`analyze ${quoteQualified(schema, name)}`)
+    return true
+  })
+  if (done) return
+  throw new UsageError(`there is no database ${JSON.stringify(to.database)} to bring rows back into`, {
+    code: 'unknown_database',
+    hint: 'Leave out --data-only to have one made; nothing was changed.',
+  })
 }
 
 /** Finds out what could stop the replacement, asks, and says how the new database gets its name. */

@@ -22,6 +22,8 @@ interface Common {
   readonly tables: readonly ManifestTable[]
   /** The sequences that are put where they stood. */
   readonly sequences: readonly ManifestSequence[]
+  /** Definitions are not compared: they are those of the target, or not all are brought back. */
+  readonly rowsAlone: boolean
   /** Sessions that write at a time; with one, everything is one transaction. */
   readonly jobs: number
 }
@@ -62,7 +64,8 @@ export async function planRestore(
   const noOwner = options.noOwner === true
   const archive = readerOf(folder, manifest, options.decrypt)
   const { tables, sequences } = manifest
-  const common = { folder, archive, manifest, noOwner, tables, sequences, jobs: options.jobs ?? defaultJobs }
+  const jobs = options.jobs ?? defaultJobs
+  const common = { folder, archive, manifest, noOwner, tables, sequences, rowsAlone: false, jobs }
   const wanted = ({ aboutRoles }: DdlStatement) => !(noOwner && aboutRoles)
   if (manifest.engine === 'built-in') {
     const own = [...(await readSql(archive, preDataName)), ...(await largeObjectStatements(archive, manifest))]

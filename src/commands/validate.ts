@@ -1,17 +1,14 @@
-import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { exitCodes, UsageError } from '../errors.js'
 import { type ReportFormat, reportFormat, reportFormats } from '../reports/formats.js'
-import { refuseFolder, writeReport } from '../reports/write-report.js'
 import { nearest } from '../suggest.js'
-import { createStyle, type Style } from '../terminal/style.js'
 import { renderTable } from '../terminal/table.js'
 import { type Severity, severities } from '../validators/check.js'
-import type { ValidationResult } from '../validators/result.js'
 import { atLeast, type ListedCheck, listChecks, selectSuites } from '../validators/suites.js'
 import { validate } from '../validators/validate.js'
 import { action, type Invocation, withTarget } from './invocation.js'
 import { loadPackValidation } from './pack-validation.js'
+import { answerReport, chooseOutput } from './report-output.js'
 
 interface ValidateFlags {
   readonly format?: ReportFormat
@@ -54,39 +51,8 @@ async function runValidate(invocation: Invocation<ValidateFlags>, names: readonl
     (database) => validate(database, suites, { schema: settings.pack.schema, facts }, context),
     { purpose: 'validate', connections: 1, readOnly: true },
   )
-  if (output) await writeReport(output.path, output.format.render(result, plain))
-  invocation.answer({ json: result, text: textFor(result, options, invocation.style, output?.path) })
+  await answerReport(invocation, { result, json: result, output })
   if (result.summary.failed > 0) process.exitCode = exitCodes.failed
-}
-
-const plain = createStyle(false)
-
-function textFor(
-  result: ValidationResult,
-  { format }: ValidateFlags,
-  style: Style,
-  writtenTo: string | undefined,
-): string {
-  if (writtenTo === undefined) return (format ?? reportFormat('table')).render(result, style)
-  return `Report written to ${writtenTo}\n\n${reportFormat('table').render(result, style)}`
-}
-
-/** The file to write, if any; stdout carries only one document, so --json leaves no room there for another form. */
-async function chooseOutput(
-  options: Invocation<ValidateFlags>['options'],
-): Promise<{ readonly path: string; readonly format: ReportFormat } | undefined> {
-  const { format, output, json } = options
-  if (output !== undefined) {
-    const path = resolve(output)
-    await refuseFolder(path)
-    return { path, format: format ?? reportFormat(json ? 'json' : 'table') }
-  }
-  if (!json || format === undefined || format.name === 'json') return undefined
-  throw new UsageError(`--json and --format ${format.name} both want stdout`, {
-    code: 'two_formats',
-    hint: `Add --output <file> for the ${format.name} report, or leave one of them out.`,
-    details: { format: format.name },
-  })
 }
 
 function listAnswer(checks: readonly ListedCheck[]): { json: unknown; text: string } {

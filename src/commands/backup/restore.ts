@@ -8,20 +8,26 @@ import {
   type RestoreResult,
   restoreBackup,
 } from '../../backup/restore-backup.js'
+import type { Selection } from '../../backup/selection.js'
 import { datedName } from '../../backup/swap-databases.js'
 import { type ServerAddress, withDatabaseName } from '../../database/address.js'
 import { UsageError } from '../../errors.js'
 import { formatCount, formatDuration } from '../../terminal/format.js'
 import { action, type Invocation, targetAddress } from '../invocation.js'
-import { parseVersion } from '../migrate/flags.js'
+import { parseCount, parseVersion } from '../migrate/flags.js'
 import { decryptionOf, identityOption } from './decryption.js'
 import { recordedApplication } from './migration-backups.js'
+import { collectTables, type NamedTable } from './table-name.js'
 import { addressOf, commandOn } from './target.js'
 
 interface Options {
   readonly to?: string
   readonly before?: number
   readonly identity?: readonly string[]
+  readonly table?: readonly NamedTable[]
+  readonly schemaOnly?: boolean
+  readonly dataOnly?: boolean
+  readonly jobs?: number
   readonly replace?: boolean
   readonly directory?: string
   /** False with --no-owner. */
@@ -44,6 +50,14 @@ export function restoreBackupCommand(): Command {
         '(default: <database>_restored_<time>; with --replace the database obs works on)',
     )
     .option('--replace', 'take the place of a database that holds something; that one is kept under another name')
+    .option(
+      '--table <name>',
+      'the rows of this table alone, with the definitions of everything; may be given several times',
+      collectTables,
+    )
+    .option('--schema-only', 'definitions without rows')
+    .option('--data-only', 'rows alone, into tables that exist and are empty, in one transaction')
+    .option('--jobs <count>', 'how many tables and indexes to work on at a time (default: 2)', parseCount)
     .addOption(identityOption())
     .option('--no-owner', 'leave out owners and grants: everything belongs to the role that restores')
     .option('--pg-restore <path>', 'the pg_restore to use instead of the one on the PATH')
@@ -55,6 +69,8 @@ Examples:
   $ obs backup restore latest                              into a new database, to look at
   $ obs backup restore latest --replace                    back to the backup; the present database is kept
   $ obs backup restore --before 7 --replace                back to before migration 7 was applied
+  $ obs backup restore latest --table app.users            the rows of one table, in a database of its own
+  $ obs backup restore latest --data-only --table users    into the empty table of the present database
   $ obs backup restore latest --to traces_copy
   $ obs backup restore 20261122T093015Z-traces --to postgres://me@db.example.com/traces --no-owner
 
@@ -72,6 +88,8 @@ backup is restored beside that database, checked, and both are renamed in one tr
           directory,
           id: await chooseBackup(invocation, id, directory),
           ...decrypt,
+          selection: selectionOf(options),
+          ...(options.jobs ? { jobs: options.jobs } : {}),
           to,
           noOwner: !options.owner,
           ...(options.pgRestore ? { pgRestore: options.pgRestore } : {}),
@@ -81,6 +99,23 @@ backup is restored beside that database, checked, and both are renamed in one tr
         invocation.answer({ json: jsonOf(result, to, options), text: textOf(result, to, invocation) })
       }),
     )
+}
+
+function selectionOf({ table, schemaOnly, dataOnly, replace }: Options): Selection {
+  const flags = [table && '--table', schemaOnly && '--schema-only', dataOnly && '--data-only', replace && '--replace']
+  const given = flags.filter((flag) => typeof flag === 'string')
+  const together = given.join(' ') === '--table --data-only'
+  if (given.length > 1 && !together) {
+    throw new UsageError(`${given.join(' and ')} do not go together`, {
+      hint: replace
+        ? 'A part never takes the place of the whole: leave out --replace.'
+        : 'Use one of them; nothing was changed.',
+    })
+  }
+  return {
+    ...(table ? { tables: table } : {}),
+    ...(schemaOnly ? { only: 'schema' } : dataOnly ? { only: 'data' } : {}),
+  }
 }
 
 /** The backup that is named, or the one from before a migration. */
@@ -109,10 +144,10 @@ async function chooseBackup(
 }
 
 async function chooseTarget(invocation: Invocation<Options>): Promise<ServerAddress> {
-  const { to, replace } = invocation.options
+  const { to, replace, dataOnly } = invocation.options
   if (to !== undefined) return addressOf(to, invocation)
   const own = await targetAddress(invocation)
-  return replace ? own : withDatabaseName(own, datedName(own.database, 'restored', new Date()))
+  return replace || dataOnly ? own : withDatabaseName(own, datedName(own.database, 'restored', new Date()))
 }
 
 function question({ database, contents, sessions, kept, backupOf, backupAt }: ReplacedDatabase): string {
