@@ -17,7 +17,12 @@ const external = Object.keys({ ...dependencies, ...optionalDependencies }).filte
 rmSync(`${root}dist`, { recursive: true, force: true })
 await build({
   cwd: root,
-  input: { cli: 'src/cli.ts', 'pg-dump-worker': 'src/backup/pg-dump-worker.ts', config: 'src/define-config.ts' },
+  input: {
+    cli: 'src/cli.ts',
+    'pg-dump-worker': 'src/backup/pg-dump-worker.ts',
+    config: 'src/define-config.ts',
+    'observability-thread': 'src/generators/observability/observability-thread.ts',
+  },
   platform: 'node',
   // The oldest Node that package.json admits; it does not know `await using`.
   transform: { target: 'node20.19' },

@@ -27,15 +27,78 @@ export class SeedRunningError extends ObsError {
   }
 }
 
-/** The server refused something in the middle of a run, and all of it was undone. */
+/** An earlier run of the workspace was broken off; nothing was changed. */
+export class UnfinishedRunError extends ObsError {
+  constructor(
+    readonly run: string,
+    readonly runs: readonly string[],
+  ) {
+    super(
+      runs.length > 1
+        ? `there are ${runs.length} unfinished runs: ${runs.join(', ')}`
+        : `run ${run} was broken off and is not finished`,
+      {
+        code: 'unfinished_run',
+        hint:
+          runs.length > 1
+            ? `Choose one with --workspace, or take one away with obs seed remove ${run}; nothing was changed.`
+            : `Go on with it by obs seed --resume, or take it away with obs seed remove ${run}; nothing was changed.`,
+        details: { run_id: run, runs },
+      },
+    )
+  }
+}
+
+/** There is no run to go on with. */
+export class NothingToResumeError extends ObsError {
+  constructor() {
+    super('there is no unfinished run to resume', {
+      code: 'nothing_to_resume',
+      hint: 'Look at obs seed runs; begin one with obs seed without --resume.',
+    })
+  }
+}
+
+/** A run is resumed as it was begun or not at all. */
+export class OtherOptionsError extends ObsError {
+  constructor(
+    readonly run: string,
+    readonly differences: readonly string[],
+  ) {
+    super(`run ${run} was begun with other options: ${differences.join('; ')}`, {
+      code: 'other_options',
+      hint: 'Say obs seed --resume without further options; what the run was begun with is on record.',
+      details: { run_id: run, differences },
+    })
+  }
+}
+
+/** Another version of obs may generate other rows, and a run is of one piece. */
+export class OtherVersionError extends ObsError {
+  constructor(run: string, before: string, now: string) {
+    super(`run ${run} was begun by obs ${before}, and this is obs ${now}`, {
+      code: 'other_version',
+      hint: `Resume it with obs ${before}, or take it away with obs seed remove ${run} and seed again.`,
+      details: { run_id: run, begun_with: before, version: now },
+    })
+  }
+}
+
+/** The server refused something in the middle of a run; nobody has seen a row of it. */
 export class SeedFailedError extends ObsError {
-  constructor(cause: postgres.PostgresError) {
+  constructor(cause: postgres.PostgresError, kept?: string) {
     const [where] = (cause.where ?? '').split('\n')
-    super(`seeding failed and was rolled back: ${cause.message}${where ? ` (${where})` : ''}`, {
+    const became = kept ? `broke off, and run ${kept} is not finished` : 'failed and was rolled back'
+    super(`seeding ${became}: ${cause.message}${where ? ` (${where})` : ''}`, {
       code: 'seed_failed',
-      hint: 'Mend the cause and run obs seed again; the database is as it was before.',
+      hint: kept
+        ? `Mend the cause. ${keptHint(kept)}`
+        : 'Mend the cause and run obs seed again; the database is as it was before.',
       cause,
-      details: { sqlstate: cause.code, table: cause.table_name ?? null, constraint: cause.constraint_name ?? null },
+      details: {
+        ...{ sqlstate: cause.code, table: cause.table_name ?? null, constraint: cause.constraint_name ?? null },
+        ...(kept ? { run_id: kept } : {}),
+      },
     })
   }
 }
@@ -80,20 +143,48 @@ export class RowsMissingError extends ObsError {
   }
 }
 
-/** Turns what the server says in the middle of a run into what a person can act on. */
-export function explainFailure(error: unknown): never {
-  if (!(error instanceof postgres.PostgresError)) throw error
-  if (error.code === '55P03') throw lockedOut(error)
-  // Lost connections, missing rights and read-only servers are explained where connections are.
-  if (/^(08|57)|^(42501|25006)$/.test(error.code)) throw error
-  throw new SeedFailedError(error)
+/** The run was interrupted before its commit: what is loaded waits for --resume, and nobody sees it. */
+export function interruptedWithin(runId: string, cause: unknown): InterruptedError {
+  return new InterruptedError(`interrupted; run ${runId} is not finished, and nothing of it can be seen`, {
+    hint: keptHint(runId),
+    cause,
+    details: { run_id: runId },
+  })
 }
 
-function lockedOut(cause: postgres.PostgresError): ObsError {
-  return new ObsError('a table stayed locked by somebody else, so the run was rolled back', {
+/** Whether an error would come again if the run went on: the rows are refused, or are not what was sent. */
+export function isLasting(error: unknown): boolean {
+  if (error instanceof postgres.PostgresError) return /^(2[1-9]|42|44|0A|P0)/.test(error.code)
+  if (error instanceof ObsError) return error.code !== 'table_altered'
+  return !(error instanceof Error && 'code' in error)
+}
+
+/**
+ * Turns what the server says in the middle of a run into what a person can act on.
+ *
+ * @param kept the run, when what is loaded of it was kept.
+ */
+export function explainFailure(error: unknown, kept?: string): never {
+  if (!(error instanceof postgres.PostgresError)) throw error
+  if (error.code === '55P03') throw lockedOut(error, kept)
+  // Missing rights and read-only servers are explained where connections are.
+  if (/^(42501|25006)$/.test(error.code)) throw error
+  if (!kept && /^(08|57)/.test(error.code)) throw error
+  throw new SeedFailedError(error, kept)
+}
+
+function keptHint(run: string): string {
+  return `Go on with it by obs seed --resume, or take it away with obs seed remove ${run}.`
+}
+
+function lockedOut(cause: postgres.PostgresError, kept: string | undefined): ObsError {
+  const became = kept ? `so run ${kept} is not finished` : 'so the run was rolled back'
+  const remedy = kept ? keptHint(kept) : 'Run obs seed again; the database is as it was before.'
+  return new ObsError(`a table stayed locked by somebody else, ${became}`, {
     code: 'lock_timeout',
     exitCode: exitCodes.lockTimeout,
-    hint: 'Find who holds it in pg_stat_activity (long transactions, migrations) and run obs seed again; the database is as it was before.',
+    hint: `Find who holds it in pg_stat_activity (long transactions, migrations). ${remedy}`,
     cause,
+    ...(kept ? { details: { run_id: kept } } : {}),
   })
 }

@@ -1,5 +1,5 @@
 import type { Session } from '../database/connect.js'
-import { quoteQualified } from '../database/quote.js'
+import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import type { Stretch } from './pack.js'
 
 /** A table that is partitioned by ranges of its time column. */
@@ -12,22 +12,15 @@ export interface Partition extends Stretch {
   readonly name: string
 }
 
-/** A piece of a run's window and the way its rows go into the table. */
-export interface Piece {
-  /** The part of the month that lies in the window. */
-  readonly stretch: Stretch
-  readonly month: Stretch
-  /** The name that the partition of the month has or gets. */
-  readonly partition: string
-  /**
-   * `detached`: a new partition is filled and indexed on its own, and attached at the end.
-   * `parent`: the rows go in through the table. `ensure`: the same, once the table's own
-   * function has made the partition, because rows of that month lie in the default one.
-   */
-  readonly way: 'detached' | 'parent' | 'ensure'
-  /** The detached partition takes the place of one that holds nothing worth keeping. */
-  readonly replaces: boolean
-}
+/**
+ * How the rows of a month get into their table.
+ *
+ * `attach`: the table they were loaded into becomes the partition, in the place of
+ * `replaces` if there is one that holds nothing worth keeping. `merge`: they are inserted
+ * into the table. `ensure`: the same, once the table's own function has made the partition,
+ * because rows of that month lie in the default one.
+ */
+export type Placement = { readonly way: 'attach'; readonly replaces?: string } | { readonly way: 'merge' | 'ensure' }
 
 interface PartitionRow {
   readonly name: string
@@ -80,33 +73,36 @@ export function monthsOf({ from, to }: Stretch): readonly Stretch[] {
 }
 
 /**
- * Decides how each month of a window is loaded.
+ * Decides how the rows of a month get into their table.
  *
- * `replaceable` names partitions whose rows are all to be replaced; `inDefault` says
- * which months have rows in the default partition.
+ * `replaceable` names partitions whose rows are all to be replaced; `isInDefault` says
+ * whether the default partition has rows of that month.
  */
-export function planPieces(
-  table: string,
-  window: Stretch,
-  partitioning: Partitioning,
+export function placeMonth(
+  month: Stretch,
+  { partitions }: Partitioning,
   replaceable: ReadonlySet<string>,
-  inDefault: (month: Stretch) => boolean,
-): readonly Piece[] {
-  return monthsOf(window).map((month) => {
-    const stretch = { from: Math.max(window.from, month.from), to: Math.min(window.to, month.to) }
-    const existing = partitioning.partitions.filter(({ from, to }) => from < month.to && to > month.from)
-    const whole = existing.find(({ from, to }) => from === month.from && to === month.to)
-    const replaces = whole !== undefined && replaceable.has(whole.name)
-    const isFree = existing.length === 0 && !inDefault(month)
-    const makesRoom = existing.length === 0 && inDefault(month)
-    return {
-      stretch,
-      month,
-      partition: whole?.name ?? partitionName(table, month),
-      way: isFree || replaces ? 'detached' : makesRoom ? 'ensure' : 'parent',
-      replaces,
-    }
-  })
+  isInDefault: boolean,
+): Placement {
+  const existing = partitions.filter(({ from, to }) => from < month.to && to > month.from)
+  if (existing.length === 0) return { way: isInDefault ? 'ensure' : 'attach' }
+  const whole = existing.find(({ from, to }) => from === month.from && to === month.to)
+  if (whole && replaceable.has(whole.name)) return { way: 'attach', replaces: whole.name }
+  return { way: 'merge' }
+}
+
+/** The months of which the default partition holds rows, as the times at which they begin. */
+export async function monthsInDefault(
+  session: Session,
+  schema: string,
+  partition: string,
+  timeColumn: string,
+): Promise<ReadonlySet<number>> {
+  const time = quoteIdentifier(timeColumn)
+  const rows = await session.unsafe<{ month: number }[]>(`
+    select distinct (extract(epoch from date_trunc('month', ${time}, 'UTC')) * 1000)::float8 as month
+    from ${quoteQualified(schema, partition)} where isfinite(${time})`)
+  return new Set(rows.map(({ month }) => month))
 }
 
 /** `traces_y2026m09` */

@@ -37,24 +37,45 @@ export async function insertReferences(
   return row?.inserted ?? 0
 }
 
-/** Looks up the ids that reference rows have in the database, by table and code. */
+/** The ids of reference rows, by table and code. */
+export type IdsByCode = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+/**
+ * The ids that reference rows have in the database, or will have once they are inserted.
+ *
+ * @param coded the tables that are asked for, and the column that holds the code.
+ */
 export async function readIds(
   session: Session,
   schema: string,
   workspace: string,
   coded: Readonly<Record<string, string>>,
-): Promise<ReferenceIds> {
-  const ids = new Map<string, string>()
+  references: readonly ReferenceTable[],
+): Promise<IdsByCode> {
+  const ids: Record<string, Record<string, string>> = {}
   for (const [table, column] of Object.entries(coded)) {
-    const rows = await session<{ code: string; id: string }[]>`
+    const present = await session<{ code: string; id: string }[]>`
       select ${session(column)} as code, id from ${session(schema)}.${session(table)} where workspace_id = ${workspace}`
-    for (const { code, id } of rows) ids.set(`${table} ${code}`, id)
+    const coming = references
+      .filter((reference) => reference.table === table)
+      .flatMap((reference) => codes(reference, column))
+    ids[table] = Object.fromEntries([...coming, ...present.map(({ code, id }) => [code, id])])
   }
+  return ids
+}
+
+/** @throws Error when a code is asked for that has no id. */
+export function idsFrom(ids: IdsByCode): ReferenceIds {
   return (table, code) => {
-    const id = ids.get(`${table} ${code}`)
+    const id = ids[table]?.[code]
     if (id === undefined) throw new Error(`${table} has no ${code}`)
     return id
   }
+}
+
+function codes({ columns, rows }: ReferenceTable, column: string): [string, string][] {
+  const [code, id] = [column, 'id'].map((wanted) => columns.findIndex(({ name }) => name === wanted))
+  return rows.map((row) => [row[code ?? -1] ?? '', row[id ?? -1] ?? ''])
 }
 
 function onConflict(reference: ReferenceTable, replacedRuns: readonly string[]): string {

@@ -1,10 +1,17 @@
 import type { RunContext } from '../context.js'
+import type { Session } from '../database/connect.js'
 import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import { ObsError } from '../errors.js'
-import { exists, type LoadPlace } from './load.js'
+import { exists } from './change-log.js'
 import type { FactTable, SeedPack } from './pack.js'
 import { readPartitioning } from './partitions.js'
 import type { RecordedRun } from './run-ledger.js'
+
+/** Where rows are removed: in the open transaction. */
+export interface RemovalPlace {
+  readonly session: Session
+  readonly schema: string
+}
 
 /** The runs whose rows give way to a new one. */
 export interface Replacement {
@@ -50,18 +57,25 @@ export class UnknownSyntheticRowsError extends ObsError {
  * such rows is left for `clearPartitions`, because emptying it row by row would take
  * longer than loading it anew.
  *
+ * @param known all runs of the workspace, when others than these keep their rows.
  * @throws UnknownSyntheticRowsError when a mark is unknown or there are too many rows of one.
  */
-export async function removeRuns(place: LoadPlace, replacement: Replacement, context: RunContext): Promise<Removal> {
+export async function removeRuns(
+  place: RemovalPlace,
+  replacement: Replacement,
+  context: RunContext,
+  known: readonly RecordedRun[] = replacement.runs,
+): Promise<Removal> {
+  if (!replacement.pack.workspaces) return { removed: await removeByPack(place, replacement), whole: [] }
   const removed: Record<string, number> = {}
   let whole: readonly WholePartition[] = []
   for (const table of [...replacement.pack.facts].reverse()) {
     const groups = await countGroups(place, table, replacement.workspace)
-    checkAgainstLedger(table, groups, replacement, context)
+    checkAgainstLedger(table, groups, known, replacement, context)
     const isFirst = table === replacement.pack.facts[0]
     whole = isFirst ? await wholePartitions(place, groups, replacement) : []
     const spared = new Set(whole.map(({ name }) => name))
-    const marked = groups.filter((group) => group.run !== null)
+    const marked = groups.filter((group) => isOf(replacement, group))
     const rows = await deleteMarked(
       place,
       table,
@@ -76,6 +90,31 @@ export async function removeRuns(place: LoadPlace, replacement: Replacement, con
   return { removed, whole }
 }
 
+/** The partitions of the first fact table of which every row belongs to one of the runs, as it is now. */
+export async function findWholePartitions(
+  place: RemovalPlace,
+  replacement: Replacement,
+): Promise<readonly WholePartition[]> {
+  const [table] = replacement.pack.facts
+  if (table === undefined || !replacement.pack.workspaces) return []
+  return wholePartitions(place, await countGroups(place, table, replacement.workspace), replacement)
+}
+
+/** A pack whose rows carry no marks knows itself which rows are a run's. */
+async function removeByPack(
+  { session, schema }: RemovalPlace,
+  { pack, runs }: Replacement,
+): Promise<Record<string, number>> {
+  const removed: Record<string, number> = {}
+  for (const run of runs) {
+    if (!pack.remove) throw cannotRemove(pack.name)
+    for (const [table, rows] of Object.entries(await pack.remove(session, run, schema))) {
+      removed[table] = (removed[table] ?? 0) + rows
+    }
+  }
+  return removed
+}
+
 /**
  * Locks the partitions that hold nothing but rows of earlier runs, proves that this is
  * still so, and empties those that no new partition replaces.
@@ -83,10 +122,10 @@ export async function removeRuns(place: LoadPlace, replacement: Replacement, con
  * @throws ObsError when somebody wrote into one in the meantime.
  */
 export async function clearPartitions(
-  place: LoadPlace,
+  place: RemovalPlace,
   { whole }: Removal,
   replacement: Replacement,
-  fact: FactTable,
+  fact: Pick<FactTable, 'changeLog' | 'timeColumn'>,
   replaced: ReadonlySet<string>,
 ): Promise<void> {
   for (const { name, rows } of whole) {
@@ -110,7 +149,7 @@ interface Group {
   readonly rows: number
 }
 
-function countGroups({ session, schema }: LoadPlace, table: string, workspace: string): Promise<readonly Group[]> {
+function countGroups({ session, schema }: RemovalPlace, table: string, workspace: string): Promise<readonly Group[]> {
   return session<Group[]>`
     select c.relname as part, g.run, g.rows
     from (
@@ -125,13 +164,14 @@ function countGroups({ session, schema }: LoadPlace, table: string, workspace: s
 function checkAgainstLedger(
   table: string,
   groups: readonly Group[],
-  { runs }: Replacement,
+  known: readonly RecordedRun[],
+  replacement: Replacement,
   { progress }: RunContext,
 ): void {
-  const found = new Map<string, number>(runs.map(({ run_id }) => [run_id, 0]))
+  const found = new Map<string, number>(runIds(replacement).map((run) => [run, 0]))
   for (const { run, rows } of groups) if (run !== null) found.set(run, (found.get(run) ?? 0) + rows)
   for (const [run, rows] of found) {
-    const recorded = runs.find(({ run_id }) => run_id === run)?.rows[table] ?? 0
+    const recorded = known.find(({ run_id }) => run_id === run)?.rows[table] ?? 0
     if (rows > recorded) throw new UnknownSyntheticRowsError(table, run, recorded, rows)
     if (rows < recorded)
       progress.warn(`${recorded - rows} of the ${recorded} rows of run ${run} were gone from ${table} already`)
@@ -140,21 +180,22 @@ function checkAgainstLedger(
 
 /** Partitions of which every row belongs to one of the runs; the default partition is never one of them. */
 async function wholePartitions(
-  { session, schema }: LoadPlace,
+  { session, schema }: RemovalPlace,
   groups: readonly Group[],
-  { pack }: Replacement,
+  replacement: Replacement,
 ): Promise<readonly WholePartition[]> {
+  const { pack } = replacement
   const table = pack.facts[0] ?? ''
   const partitioning = await readPartitioning(session, schema, table, pack.timeColumns[table] ?? '')
   return (partitioning?.partitions ?? [])
     .map(({ name }) => ({ name, groups: groups.filter(({ part }) => part === name) }))
-    .filter((partition) => partition.groups.length > 0 && partition.groups.every(({ run }) => run !== null))
+    .filter((partition) => partition.groups.length > 0 && partition.groups.every((group) => isOf(replacement, group)))
     .map((partition) => ({ name: partition.name, rows: partition.groups.reduce((sum, { rows }) => sum + rows, 0) }))
 }
 
 /** Deletes through the table, so that its triggers see it; the time bounds keep whole partitions out of it. */
 async function deleteMarked(
-  place: LoadPlace,
+  place: RemovalPlace,
   table: string,
   replacement: Replacement,
   groups: readonly Group[],
@@ -172,7 +213,7 @@ async function deleteMarked(
 
 /** Removes the runs' reference rows that no remaining fact names. */
 async function removeUnused(
-  place: LoadPlace,
+  place: RemovalPlace,
   table: string,
   column: string,
   replacement: Replacement,
@@ -189,20 +230,74 @@ async function removeUnused(
   return count
 }
 
-async function logRemovedHours({ session, schema }: LoadPlace, fact: FactTable, partition: string): Promise<void> {
+/**
+ * Removes the reference rows that the runs made and nothing refers to any more: those that facts
+ * are made with, and the workspace itself once it is empty.
+ */
+export async function removeReferences(place: RemovalPlace, replacement: Replacement): Promise<Record<string, number>> {
+  const { session, schema } = place
+  const { pack, workspace } = replacement
+  const removed: Record<string, number> = {}
+  for (const table of Object.keys(pack.coded)) {
+    const keys = await session<{ child: string; condition: string }[]>`
+      select c.conrelid::regclass::text as child,
+             (select string_agg(format('f.%I = r.%I', f.attname, r.attname), ' and ')
+              from unnest(c.conkey, c.confkey) as k (own, theirs)
+              join pg_attribute f on f.attrelid = c.conrelid and f.attnum = k.own
+              join pg_attribute r on r.attrelid = c.confrelid and r.attnum = k.theirs) as condition
+      from pg_constraint c
+      where c.contype = 'f' and c.conparentid = 0 and c.confrelid = ${quoteQualified(schema, table)}::regclass`
+    const isFree = keys.map(({ child, condition }) => ` and not exists (select from ${child} f where ${condition})`)
+    const { count } = await session`
+      delete from ${session(schema)}.${session(table)} r
+      where ${isMarked(place, replacement)} ${session.unsafe(isFree.join(''))}`
+    removed[table] = count
+  }
+  if (!pack.workspaces) return removed
+  const others = [...new Set([...Object.keys(pack.requires), ...pack.facts])].filter(
+    (table) => table !== pack.workspaces?.table,
+  )
+  for (const table of others) {
+    const [row] = await session<{ found: boolean }[]>`
+      select exists (select from ${session(schema)}.${session(table)} where workspace_id = ${workspace}) as found`
+    if (row?.found) return removed
+  }
+  const { count } = await session`
+    delete from ${session(schema)}.${session(pack.workspaces.table)} where ${isMarked(place, replacement)}`
+  return { ...removed, [pack.workspaces.table]: count }
+}
+
+async function logRemovedHours(
+  { session, schema }: RemovalPlace,
+  fact: Pick<FactTable, 'changeLog' | 'timeColumn'>,
+  partition: string,
+): Promise<void> {
   const { changeLog, timeColumn } = fact
-  if (!changeLog || !(await exists(session, schema, changeLog.table))) return
+  if (!changeLog || !timeColumn || !(await exists(session, schema, changeLog.table))) return
   await session.unsafe(`
     insert into ${quoteQualified(schema, changeLog.table)} (${quoteIdentifier(changeLog.column)})
     select distinct date_trunc('hour', ${quoteIdentifier(timeColumn)}, 'UTC') from ${quoteQualified(schema, partition)}`)
 }
 
-function isMarked({ session }: LoadPlace, replacement: Replacement) {
+/** Whether the rows of a group belong to one of the runs that give way. */
+function isOf({ runs }: Replacement, { run }: Group): boolean {
+  return runs.some(({ run_id }) => run_id === run)
+}
+
+function isMarked({ session }: RemovalPlace, replacement: Replacement) {
   return session`workspace_id = ${replacement.workspace} and metadata->>'obs_run' = any(${runIds(replacement)})`
 }
 
 function runIds({ runs }: Replacement): string[] {
   return runs.map(({ run_id }) => run_id)
+}
+
+function cannotRemove(pack: string): ObsError {
+  return new ObsError(`the rows of the pack ${pack} carry no mark by which they could be told from others`, {
+    code: 'cannot_remove',
+    hint: 'Remove them yourself; nothing was changed.',
+    details: { pack },
+  })
 }
 
 function changedMeanwhile(table: string): ObsError {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { UsageError } from '../errors.js'
 import { nearest } from '../suggest.js'
@@ -15,8 +16,8 @@ export interface SeedOptions {
   readonly asOf: Date
   /** 42 by default. */
   readonly seed?: number
-  /** `demo` by default. */
-  readonly profile?: string
+  /** The first of the pack's by default. */
+  readonly profile?: string | undefined
   /** Multiplies the profile's volume. */
   readonly scale?: number
   /** By default the only workspace of the database, else the pack's demo workspace. */
@@ -26,6 +27,8 @@ export interface SeedOptions {
    * adds a further run to them, `replace` removes them first.
    */
   readonly mode?: SeedMode
+  /** Threads that generate and connections that load; as many as the machine has cores by default, at most 8. */
+  readonly workers?: number | undefined
   /** Milliseconds to wait for a table that somebody else has locked; 15 seconds by default. */
   readonly lockTimeout?: number
 }
@@ -43,6 +46,7 @@ export interface SeedRequest {
   readonly scale: number
   readonly workspace: string | undefined
   readonly mode: SeedMode
+  readonly workers: number
   readonly lockTimeout: number
 }
 
@@ -50,11 +54,16 @@ const optionsSchema = z.object({
   days: z.int('days must be a whole number').min(1, 'days must be at least 1').max(3650, 'days must be at most 3650'),
   asOf: z.date('asOf must be a time'),
   seed: z.int('seed must be a whole number').min(0, 'seed must not be negative').default(42),
-  profile: z.string().default('demo'),
+  profile: z.string().optional(),
   scale: z.number().positive('scale must be greater than 0').max(1000, 'scale must be at most 1000').default(1),
   workspace: z.guid('workspace must be a UUID').optional(),
   schema: z.string().default('public'),
   mode: z.enum(['first', 'append', 'replace']).default('first'),
+  workers: z
+    .int('workers must be a whole number')
+    .min(1, 'workers must be at least 1')
+    .max(64, 'workers must be at most 64')
+    .optional(),
   lockTimeout: z.int().positive('lockTimeout must be at least 1').default(15_000),
 })
 
@@ -65,10 +74,15 @@ export function checkOptions({ generators, ...options }: SeedOptions): SeedReque
     const problems = parsed.error.issues.map((issue) => issue.message)
     throw new UsageError(problems.join('\n'), { code: 'invalid_seed_options', details: { problems } })
   }
-  const { profile, workspace, ...rest } = parsed.data
+  const { workspace, workers = defaultWorkers(), ...rest } = parsed.data
   const names = generators.profiles.map(({ name }) => name)
+  const profile = parsed.data.profile ?? names[0] ?? ''
   if (!names.includes(profile)) throw unknownProfile(profile, names)
-  return { ...rest, generators, profile, workspace: workspace?.toLowerCase() }
+  return { ...rest, generators, profile, workers, workspace: workspace?.toLowerCase() }
+}
+
+export function defaultWorkers(): number {
+  return Math.min(8, availableParallelism())
 }
 
 function unknownProfile(profile: string, names: readonly string[]): UsageError {

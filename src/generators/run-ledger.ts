@@ -14,6 +14,15 @@ export interface RecordedRun {
   readonly rows: Readonly<Record<string, number>>
 }
 
+/** What was compared of a table's rows, before anybody saw them. */
+export interface TableProof {
+  readonly rows: number
+  readonly bytes: number
+  /** SHA-256 over the hashes of the table's shards, in their order; each is one over generated and landed rows alike. */
+  readonly sha256: string
+  readonly shards: number
+}
+
 /** What is written down about a run. */
 export interface RunRecord {
   readonly pack: string
@@ -22,6 +31,8 @@ export interface RunRecord {
   readonly rows: Readonly<Record<string, number>>
   readonly incidents: readonly Incident[]
   readonly notes: Readonly<Record<string, unknown>>
+  readonly proof: Readonly<Record<string, TableProof>>
+  readonly startedAt: Date
 }
 
 /** The runs of a pack in a workspace, first to last; a database without a ledger has none. */
@@ -42,13 +53,13 @@ export async function recordRun(session: Session, { pack, settings, window, ...r
   await session`
     insert into obs.seed_runs (
       run_id, pack, profile, seed, as_of, days, workspace_id, ordinal, window_from, window_to,
-      rows, incidents, settings, started_at, finished_at, obs_version
+      rows, incidents, settings, started_at, finished_at, obs_version, proof
     )
     values (
       ${settings.runId}, ${pack}, ${settings.profile}, ${settings.seed}, ${settings.asOf}, ${settings.days},
       ${settings.workspace}, ${settings.ordinal}, ${new Date(window.from)}, ${new Date(window.to)},
       ${session.json(record.rows)}, ${session.json(json(record.incidents))}, ${session.json(json(details))},
-      transaction_timestamp(), clock_timestamp(), ${obsVersion()}
+      ${record.startedAt}, clock_timestamp(), ${obsVersion()}, ${session.json(json(record.proof))}
     )`
 }
 
@@ -69,10 +80,21 @@ async function ledgerExists(session: Session): Promise<boolean> {
 }
 
 /** `create schema if not exists` asks for the right to create one even when it exists, so look first. */
-async function ensureLedger(session: Session): Promise<void> {
-  if (await ledgerExists(session)) return
+export async function ensureObsSchema(session: Session): Promise<void> {
   const [row] = await session<{ found: boolean }[]>`select to_regnamespace('obs') is not null as found`
   if (!row?.found) await session`create schema if not exists obs`
+}
+
+/** A ledger that an earlier version made has no proofs; the runs in it keep none. */
+async function ensureLedger(session: Session): Promise<void> {
+  if (await ledgerExists(session)) {
+    const [row] = await session<{ found: boolean }[]>`
+      select exists (select from pg_attribute
+                     where attrelid = 'obs.seed_runs'::regclass and attname = 'proof' and not attisdropped) as found`
+    if (!row?.found) await session`alter table obs.seed_runs add column proof jsonb`
+    return
+  }
+  await ensureObsSchema(session)
   await session`
     create table if not exists obs.seed_runs (
       run_id text primary key,
@@ -90,6 +112,7 @@ async function ensureLedger(session: Session): Promise<void> {
       settings jsonb not null,
       started_at timestamptz not null,
       finished_at timestamptz not null,
-      obs_version text not null
+      obs_version text not null,
+      proof jsonb
     )`
 }

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { quietContext, type RunContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
 import { type Sql, withDatabase, withSession } from '../../src/database/connect.js'
+import { type ListedRun, listRuns } from '../../src/generators/list-runs.js'
 import { Secret } from '../../src/secret.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
-import { contents, count, seedSmall, templates } from './seeding.js'
+import { contents, count, resumeSmall, seedSmall, templates } from './seeding.js'
 
 let database: TestDatabase
 let sql: Sql
@@ -20,38 +21,56 @@ beforeEach(async () => {
   sql = database.sql
 })
 
-/** Rows, tables and ledger: everything a run could leave behind. */
+/** Rows, tables, runs and schemas of shards: everything a run could leave behind. */
 async function everything(): Promise<object> {
-  return { rows: await contents(sql), catalog: await readCatalog(sql, ['public', 'obs']) }
+  const schemas = await sql`select nspname from pg_namespace where nspname like 'obs\\_seed\\_%'`
+  return { rows: await contents(sql), catalog: await readCatalog(sql, ['public']), schemas, runs: await runs() }
+}
+
+function runs(): Promise<readonly ListedRun[]> {
+  return withSession(sql, listRuns)
 }
 
 describe('a run that does not finish', () => {
   it.each([
     ['after its first rows', 'advance' as const, 'generating and loading traces'],
     ['before its partitions are attached', 'step' as const, 'attaching'],
-  ])('leaves nothing when it is interrupted %s', async (_, event, when) => {
-    const before = await everything()
-    const stop = new AbortController()
-    let step = ''
-    const context: RunContext = {
-      signal: stop.signal,
-      progress: {
-        step: (text) => {
-          step = text
-          if (event === 'step' && step.startsWith(when)) stop.abort()
+  ])(
+    'shows nothing when it is interrupted %s, and ends as if nothing had happened when it is resumed',
+    async (_, event, when) => {
+      const undisturbed = await databases.migrated()
+      await seedSmall(undisturbed, { scale: 0.2 })
+      const before = await contents(sql)
+      const stop = new AbortController()
+      let step = ''
+      const context: RunContext = {
+        signal: stop.signal,
+        progress: {
+          step: (text) => {
+            step = text
+            if (event === 'step' && step.startsWith(when)) stop.abort()
+          },
+          advance: (done) => {
+            if (event === 'advance' && step.startsWith(when) && done > 0) stop.abort()
+          },
+          warn: () => undefined,
         },
-        advance: (done) => {
-          if (event === 'advance' && step.startsWith(when) && done > 0) stop.abort()
-        },
-        warn: () => undefined,
-      },
-    }
-    const run = withDatabase(database.address, context, (own) => seedSmall(own, { scale: 0.2 }, context))
-    await expect(run).rejects.toMatchObject({ exitCode: 130 })
-    await expectSessionsToEnd()
-    expect(await everything()).toEqual(before)
-    await expect(seedSmall(database)).resolves.toMatchObject({ profile: 'demo' })
-  })
+      }
+      const run = withDatabase(database.address, context, (own) => seedSmall(own, { scale: 0.2 }, context))
+      await expect(run).rejects.toMatchObject({
+        exitCode: 130,
+        hint: expect.stringMatching(/--resume.*obs seed remove/),
+      })
+      await expectSessionsToEnd()
+      expect(await contents(sql)).toEqual(before)
+      const [unfinished] = await runs()
+      expect(unfinished).toMatchObject({ state: 'unfinished' })
+      await expect(seedSmall(database)).rejects.toMatchObject({ code: 'unfinished_run', run: unfinished?.run_id })
+      await expect(resumeSmall(database, { scale: 0.2 })).resolves.toMatchObject({ resumed: true })
+      expect(await contents(sql)).toEqual(await contents(undisturbed.sql))
+      expect(await runs()).toMatchObject([{ state: 'finished', run_id: unfinished?.run_id }])
+    },
+  )
 
   it('leaves nothing when the server refuses a row of a late month, and says which', async () => {
     await sql`alter table traces add constraint no_november check (timestamp < '2026-11-05')`

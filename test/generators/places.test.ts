@@ -23,14 +23,16 @@ it('seeds the months of a migrated MVP database, again and again, without changi
   const [baseline = '', ...rest] = readdirSync(folder)
     .filter((name) => /^\d+_\w+\.up\.sql$/.test(name))
     .sort()
-  await sql.unsafe(readFileSync(join(folder, baseline), 'utf8'))
+  const migrate = (name: string) =>
+    sql.unsafe(`set local search_path to public;\n${readFileSync(join(folder, name), 'utf8')}`)
+  await migrate(baseline)
   await loadCsv(
     sql,
     { schema: 'public', table: 'traces' },
     join(packageRoot, 'fixtures/mvp/traces.csv'),
     quietContext(),
   )
-  for (const name of rest) await sql.unsafe(readFileSync(join(folder, name), 'utf8'))
+  for (const name of rest) await migrate(name)
   const legacy = () =>
     fingerprintTable(sql, { schema: 'public', table: 'traces', where: `not metadata ? 'obs_run' or metadata is null` })
   const before = await legacy()
@@ -43,7 +45,7 @@ it('seeds the months of a migrated MVP database, again and again, without changi
   }
   expect(await count(sql, 'traces')).toBeGreaterThan(2500)
   expect(await count(sql, "users where metadata = '{}'")).toBeGreaterThan(0)
-})
+}, 120_000)
 
 it('loads an ordinary table as it loads a partitioned one', async () => {
   const [partitioned, ordinary] = [await databases.seeded(), await databases.migrated()]
@@ -62,7 +64,7 @@ it('works in a schema of another name', async () => {
   await database.sql`create schema "Agents & Co"`
   await withSession(database.sql, async (session) => {
     await session`set search_path to "Agents & Co"`
-    await installObservability(session)
+    await installObservability(session, 'Agents & Co')
     const result = await seedSmall(database, { ...small, schema: 'Agents & Co' })
     expect(await count(session, 'traces')).toBe(result.tables['traces']?.rows)
     expect(await differences(session, rollup('traces_hourly'), rawRollup('hour'))).toBe(0)

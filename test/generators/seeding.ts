@@ -1,11 +1,11 @@
 import { quietContext, type RunContext } from '../../src/context.js'
 import type { Database, Sql } from '../../src/database/connect.js'
-import { observability } from '../../src/generators/observability/pack.js'
-import { type SeedOptions, type SeedResult, seed } from '../../src/generators/seed.js'
+import { demoWorkspace, observability } from '../../src/generators/observability/pack.js'
+import { resumeSeed, type SeedOptions, type SeedResult, seed } from '../../src/generators/seed.js'
 import { testDatabase, testTemplate } from '../support/database.js'
 import { installObservability } from '../support/observability.js'
 
-export const workspace = observability.demoWorkspace
+export const workspace = demoWorkspace
 export const asOf = new Date('2026-11-10T00:00:00Z')
 
 /** A fortnight over two months in a few thousand rows, unless something else is said. */
@@ -14,7 +14,18 @@ export function seedSmall(
   options: Partial<SeedOptions> = {},
   context: RunContext = quietContext(),
 ): Promise<SeedResult> {
-  return seed(database, { generators: observability, days: 14, scale: 0.04, asOf, ...options }, context)
+  return seed(database, { generators: observability, days: 14, scale: 0.04, asOf, workers: 1, ...options }, context)
+}
+
+/** Goes on with a run that was broken off; only the options given are insisted on. */
+export function resumeSmall(
+  database: Database,
+  options: Partial<SeedOptions> = {},
+  context: RunContext = quietContext(),
+): Promise<SeedResult> {
+  const given = new Set(Object.keys(options)) as ReadonlySet<keyof SeedOptions>
+  const all = { generators: observability, days: 14, asOf, workers: 1, ...options }
+  return resumeSeed(database, all, given, context)
 }
 
 /** Databases to copy: at the newest schema, and the same with a small run in it. */

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sql } from '../../src/database/connect.js'
+import { quoteIdentifier } from '../../src/database/quote.js'
 import { packageRoot } from '../../src/package.js'
 
 export const demoWorkspace = '8f14e45f-ceea-4e7a-9b1c-0242ac120001'
@@ -29,11 +30,19 @@ export interface EvaluationRow {
   readonly passing?: boolean
 }
 
-/** Brings an empty database to the newest schema of the observability pack. */
-export async function installObservability(sql: Sql): Promise<void> {
+/**
+ * Brings an empty database to the newest schema of the observability pack.
+ *
+ * The search path is that of `obs migrate up`, and functions keep it: by the default one they
+ * would look into the schema `obs` first, which is the name of the test server's user.
+ */
+export async function installObservability(sql: Sql, schema = 'public'): Promise<void> {
   const folder = join(packageRoot, 'src/migrations/observability')
   const files = readdirSync(folder).filter((name) => /^\d+_\w+\.up\.sql$/.test(name))
-  for (const name of files.sort()) await sql.unsafe(readFileSync(join(folder, name), 'utf8'))
+  for (const name of files.sort()) {
+    const migration = readFileSync(join(folder, name), 'utf8')
+    await sql.unsafe(`set local search_path to ${quoteIdentifier(schema)};\n${migration}`)
+  }
 }
 
 /** Adds a workspace with its departments and environments. */

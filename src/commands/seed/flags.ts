@@ -34,3 +34,9 @@ function isRealDate(date: string): boolean {
   const parsed = new Date(`${date}T00:00:00Z`)
   return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(date)
 }
+
+export function parseWorkers(text: string): number {
+  const number = Number(text)
+  if (/^\d+$/.test(text.trim()) && number >= 1 && number <= 64) return number
+  throw new InvalidArgumentError('--workers is a whole number from 1 to 64.')
+}

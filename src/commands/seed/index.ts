@@ -1,21 +1,25 @@
 import { Command } from 'commander'
 import { UsageError } from '../../errors.js'
-import type { SeedPack } from '../../generators/pack.js'
-import { type SeedMode, seed } from '../../generators/seed.js'
+import { resumeSeed, type SeedMode, type SeedOptions, seed } from '../../generators/seed.js'
 import { startOfDay, wholeDays } from '../days.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
-import { parseAsOf, parseScale, parseSeed, parseUuid } from './flags.js'
+import { parseAsOf, parseScale, parseSeed, parseUuid, parseWorkers } from './flags.js'
+import { generatorsOf } from './generators-of.js'
+import { seedRemoveCommand } from './remove.js'
 import { renderSeed } from './render.js'
+import { seedRunsCommand } from './runs.js'
 
 interface SeedFlags {
   readonly days: number
   readonly asOf?: Date
   readonly seed: number
-  readonly profile: string
+  readonly profile?: string
   readonly scale: number
   readonly workspace?: string
   readonly append?: boolean
   readonly replace?: boolean
+  readonly resume?: boolean
+  readonly workers?: number
 }
 
 export function seedCommand(): Command {
@@ -24,17 +28,25 @@ export function seedCommand(): Command {
     .option('--days <n>', 'length of the history in days, 1 to 3650', wholeDays, 90)
     .option('--as-of <time>', 'where the history ends, ISO date or time, UTC (default: the start of today)', parseAsOf)
     .option('--seed <n>', 'the same number gives the same rows', parseSeed, 42)
-    .option('--profile <name>', 'demo, or load for twenty times its volume', 'demo')
+    .option('--profile <name>', 'demo, or load for twenty times its volume (default: demo)')
     .option('--scale <factor>', "multiply the profile's volume, for example 0.01", parseScale, 1)
     .option(
       '--workspace <uuid>',
       "the workspace to fill (default: the configured, the only or the demo's one)",
       parseUuid,
     )
+    .option(
+      '--workers <n>',
+      'threads that generate and connections that load (default: as many as there are cores)',
+      parseWorkers,
+    )
     .option('--append', 'add a further run to the synthetic rows that are there')
     .option('--replace', 'remove the synthetic rows that are there first, and never any other')
+    .option('--resume', 'go on with the run that was broken off')
     .addHelpText('after', examples)
-    .action(action(run))
+    .action(run)
+    .addCommand(seedRunsCommand())
+    .addCommand(seedRemoveCommand())
 }
 
 const examples = `
@@ -44,47 +56,43 @@ Examples:
   $ obs seed --days 90 --replace                            begin again; other rows stay as they are
   $ obs seed --days 7 --append --scale 0.5                  half a week's worth on top
   $ obs seed --profile load --days 30                       millions of rows
+  $ obs seed --resume                                       go on after an interruption, a crash, a full disk
+  $ obs seed runs                                           what was seeded, and what is unfinished
 
-Everything of a run is one transaction: it is there entirely or not at all.
-Exits 0 when the run is there, 1 when it was refused or undone (or, as the message then says,
-only its sums could not be refreshed), 2 when a flag cannot be used, 4 when another seed is
-under way or a table stays locked.`
+A run is loaded into tables of its own and becomes visible in one moment: it is there entirely or
+not at all. What landed is read back and compared with what was generated.
+Exits 0 when the run is there, 1 when it was refused, undone or broken off (or, as the message then
+says, only its sums could not be refreshed), 2 when a flag cannot be used, 4 when another seed is
+under way or a table stays locked, 130 when it was interrupted; --resume goes on.`
 
-async function run(invocation: Invocation<SeedFlags>): Promise<void> {
-  const { options, settings } = invocation
+/** What the flags say when nobody gave them cannot differ from what a run was begun with. */
+const resumable = ['days', 'asOf', 'seed', 'profile', 'scale'] as const
+
+async function run(flags: SeedFlags, command: Command): Promise<void> {
+  const given = resumable.filter((option) => command.getOptionValueSource(option) === 'cli')
+  await action<SeedFlags, []>((invocation) => carryOut(invocation, given))(flags, command)
+}
+
+async function carryOut(
+  invocation: Invocation<SeedFlags>,
+  given: readonly (typeof resumable)[number][],
+): Promise<void> {
+  const { options, settings, context } = invocation
   const mode = modeOf(options)
   const generators = await generatorsOf(settings.pack.name)
-  const { days, seed: number, profile, scale } = options
+  const { days, seed: number, profile, scale, workers } = options
+  const wanted = {
+    ...{ generators, schema: settings.pack.schema, days, seed: number, profile, scale, mode, workers },
+    asOf: options.asOf ?? startOfDay(new Date()),
+    workspace: options.workspace ?? settings.workspace,
+  }
+  const insisted = new Set<keyof SeedOptions>([...given, ...(mode === 'first' ? [] : (['mode'] as const))])
   const result = await withTarget(
     invocation,
-    (database) =>
-      seed(
-        database,
-        {
-          ...{ generators, schema: settings.pack.schema, days, seed: number, profile, scale, mode },
-          asOf: options.asOf ?? startOfDay(new Date()),
-          workspace: options.workspace ?? settings.workspace,
-        },
-        invocation.context,
-      ),
+    (database) => (options.resume ? resumeSeed(database, wanted, insisted, context) : seed(database, wanted, context)),
     { purpose: 'seed', connections: 2 },
   )
   invocation.answer({ json: result, text: renderSeed(result, invocation.style) })
-}
-
-/** The generators of the shipped packs; a pack of somebody's own has none. */
-const generatorsByPack: Readonly<Record<string, () => Promise<SeedPack>>> = {
-  observability: async () => (await import('../../generators/observability/pack.js')).observability,
-}
-
-async function generatorsOf(pack: string): Promise<SeedPack> {
-  const load = generatorsByPack[pack]
-  if (load) return load()
-  throw new UsageError(`the pack ${JSON.stringify(pack)} has no generators`, {
-    code: 'no_generators',
-    hint: `Choose --pack ${Object.keys(generatorsByPack).join(' or ')}.`,
-    details: { pack },
-  })
 }
 
 function modeOf({ append, replace }: SeedFlags): SeedMode {

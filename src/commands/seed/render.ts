@@ -1,5 +1,5 @@
 import type { SeedResult } from '../../generators/seed.js'
-import { formatCount, formatDuration } from '../../terminal/format.js'
+import { formatBytes, formatCount, formatDuration } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
 
@@ -18,6 +18,9 @@ export function renderSeed(result: SeedResult, style: Style): string {
     '',
     renderTable([{ title: 'table' }, { title: 'rows', align: 'right' }, { title: '' }], rows),
     '',
+    `Proven: ${result.shards} parts read back and compared, ${Object.values(result.proof.tables)
+      .map(({ bytes }) => formatBytes(bytes))
+      .join(' + ')}`,
     `${formatCount(result.rows_total)} new rows in ${formatDuration(result.duration_ms)} (${formatCount(result.rows_per_second)} rows/s)`,
     '',
     style.strong('What happened in these days:'),

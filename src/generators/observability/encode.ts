@@ -34,6 +34,9 @@ export interface EncodingSource extends TraceSource {
   readonly texts: TextPools
 }
 
+/** Where hours are noted whose sums are to be counted anew. */
+export const changeLog = { table: 'traces_rollup_changes', column: 'bucket' }
+
 /** The traces of the window, day by day and agent by agent. */
 export function traceTable(source: EncodingSource): FactTable {
   return {
@@ -41,7 +44,8 @@ export function traceTable(source: EncodingSource): FactTable {
     timeColumn: 'timestamp',
     columns: traceColumns,
     rows: source.volume.total,
-    changeLog: { table: 'traces_rollup_changes', column: 'bucket' },
+    countRows: (stretch) => countTraces(source, stretch),
+    changeLog,
     encode: (stretch, target) => traceRows(source, stretch, target),
   }
 }
@@ -54,6 +58,14 @@ export function evaluationTable(source: EncodingSource): FactTable {
     columns: evaluationColumns,
     encode: (stretch, target) => evaluationRows(source, stretch, target),
   }
+}
+
+function countTraces({ population, volume }: EncodingSource, stretch: Stretch): number {
+  let rows = 0
+  for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
+    for (const { index } of population.agents) rows += volume.count(index, day)
+  }
+  return rows
 }
 
 function* traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {

@@ -1,8 +1,9 @@
+import { extname } from 'node:path'
 import type { PopulationSettings, ReferenceIds, RunSettings, SeedPack, SeedPlan } from '../pack.js'
 import { dayMs } from './calendar.js'
 import { calibrate } from './calibrate.js'
 import type { Calibration } from './calibration.js'
-import { type EncodingSource, evaluationTable, traceTable } from './encode.js'
+import { changeLog, type EncodingSource, evaluationTable, traceTable } from './encode.js'
 import { planIncidents } from './incidents.js'
 import { lastSeen } from './last-seen.js'
 import { makePopulation } from './population.js'
@@ -12,6 +13,9 @@ import { makeTexts } from './prompts.js'
 import { agentRows, departmentRows, environmentRows, userRows, workspaceRows } from './reference-rows.js'
 import type { TraceSource } from './traces.js'
 import { planVolume } from './volume.js'
+
+/** Seeded when the database has no workspace, or several. */
+export const demoWorkspace = '8f14e45f-ceea-4e7a-9b1c-0242ac120001'
 
 /** The generators of the observability pack. */
 export const observability: SeedPack = {
@@ -31,9 +35,10 @@ export const observability: SeedPack = {
   timeColumns: { traces: 'timestamp', evaluations: 'created_at' },
   named: { agents: 'agent_id', users: 'user_id' },
   refresh: 'traces_refresh_rollups',
+  changeLog,
   derived: ['traces_hourly', 'traces_daily'],
-  workspaces: 'workspaces',
-  demoWorkspace: '8f14e45f-ceea-4e7a-9b1c-0242ac120001',
+  workspaces: { table: 'workspaces', demo: demoWorkspace },
+  thread: { file: new URL(`./observability-thread${extname(import.meta.url)}`, import.meta.url) },
   plan,
 }
 

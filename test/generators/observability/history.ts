@@ -1,11 +1,11 @@
 import { CopyBuffer } from '../../../src/generators/copy-binary.js'
 import { rowsOf as binaryRows, fieldText } from '../../../src/generators/copy-fields.js'
 import { uuidV5 } from '../../../src/generators/observability/ids.js'
-import { observability } from '../../../src/generators/observability/pack.js'
+import { demoWorkspace, observability } from '../../../src/generators/observability/pack.js'
 import type { FactTable, ReferenceTable, RunSettings, SeedPlan, Stretch } from '../../../src/generators/pack.js'
 import { monthsOf } from '../../../src/generators/partitions.js'
 
-export const workspace = observability.demoWorkspace
+export const workspace = demoWorkspace
 export const asOf = new Date('2026-11-22T00:00:00Z')
 
 /** A plan of the demo profile, a run over 90 days unless something else is said. */
@@ -25,7 +25,10 @@ export type Row = Readonly<Record<string, string | null>>
 export async function generate(plan: SeedPlan, stretches: readonly Stretch[] = monthsOf(plan.window)) {
   await plan.references()
   const [traces, evaluations] = await plan.facts(idOf)
-  return { traces: rowsOf(traces, plan, stretches), evaluations: rowsOf(evaluations, plan, stretches) }
+  return {
+    traces: rowsOf(traces, plan, stretches),
+    evaluations: rowsOf(evaluations, plan, stretches),
+  }
 }
 
 /** The rows of a closing or opening reference table. */

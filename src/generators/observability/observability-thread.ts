@@ -1,0 +1,4 @@
+import { serveRows } from '../threads/serve-rows.js'
+import { observability } from './pack.js'
+
+serveRows(observability)
