@@ -2,14 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { codeOf, ObsError, UsageError } from '../errors.js'
 import { Secret } from '../secret.js'
 
+
 /** What a stream of bytes is led through: it goes in clear and comes out encrypted, or the other way about. */
 export type Cipher = (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 
 /** The public half of a key, as it may be shown to anybody: `age1…`. */
 export type Recipient = string
-
-/** Ends the name of every encrypted file of a backup, so that `age --decrypt` is seen to be needed. */
-export const encryptedSuffix = '.age'
 
 /**
  * Reads whom to encrypt to.
@@ -133,15 +131,6 @@ export function decryptor(identities: readonly Secret[]): Cipher {
       throw explainDecryption(cause, identities.length)
     }
   }
-}
-
-/** A backup is encrypted, and no key was given to read it with. */
-export function keyNeeded(path: string): UsageError {
-  return new UsageError(`the backup in ${path} is encrypted, and no key was given`, {
-    code: 'key_needed',
-    hint: 'Name the file that holds the secret key with --identity; nothing was changed.',
-    details: { path },
-  })
 }
 
 function explainDecryption(cause: unknown, keys: number): ObsError {

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
-import { ObsError } from '../errors.js'
+import { UsageError } from '../errors.js'
 import type { EncryptionName } from './manifest.js'
 
 /** Makes one step of a file's way: bytes in, bytes out. */
@@ -46,7 +46,7 @@ const gzip: Stage = () => createGzip({ level: 1, chunkSize })
 /**
  * The way back from the disk, as the name of the file tells it.
  *
- * @throws ObsError `key_needed` for an encrypted file without a way to decrypt it.
+ * @throws UsageError `key_needed` for an encrypted file without a way to decrypt it.
  */
 export function wayBack(path: string, decrypt: Cipher | undefined): readonly Stage[] {
   const encrypted = path.endsWith(suffixes.age)
@@ -57,8 +57,8 @@ export function wayBack(path: string, decrypt: Cipher | undefined): readonly Sta
 
 const gunzip: Stage = () => createGunzip({ chunkSize })
 
-function keyNeeded(path: string): ObsError {
-  return new ObsError(`the backup is encrypted (${path}), and no key was given`, {
+function keyNeeded(path: string): UsageError {
+  return new UsageError(`the backup is encrypted (${path}), and no key was given`, {
     code: 'key_needed',
     hint: 'Name the key file with --identity; nothing was changed.',
     details: { path },
