@@ -2,7 +2,6 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { codeOf, ObsError, UsageError } from '../errors.js'
 import { Secret } from '../secret.js'
 
-
 /** What a stream of bytes is led through: it goes in clear and comes out encrypted, or the other way about. */
 export type Cipher = (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 
