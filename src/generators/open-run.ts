@@ -210,7 +210,7 @@ export async function hasSyntheticRows(
 
 /** The settings of the run; `earlier` are the runs that it is appended to. */
 function settingsOf(
-  { seed, profile, days, asOf, scale }: SeedRequest,
+  { seed, profile, days, asOf, scale, spans }: SeedRequest,
   workspace: string,
   earlier: readonly RecordedRun[] | undefined,
 ): RunSettings {
@@ -220,6 +220,7 @@ function settingsOf(
   const runId = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16)
   return {
     ...{ runId, seed, profile, days, asOf, scale, workspace, ordinal },
+    ...(spans ? { spans } : {}),
     ...(first ? { population: { seed: first.seed, profile: first.profile, days: first.days, asOf: first.as_of } } : {}),
   }
 }

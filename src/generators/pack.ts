@@ -27,6 +27,8 @@ export interface RunSettings {
    * appended run goes on with the same people instead of inventing others under their names.
    */
   readonly population?: PopulationSettings
+  /** Whether the steps of each trace are made as well; no part of `runId`, since no other row depends on it. */
+  readonly spans?: boolean
   /** Faults to plant; rows that get none are the same with and without them, so they are no part of `runId`. */
   readonly faults?: readonly FaultSetting[]
 }

@@ -29,6 +29,8 @@ export interface SeedOptions {
   readonly mode?: SeedMode
   /** Threads that generate and connections that load; as many as the machine has cores by default, at most 8. */
   readonly workers?: number | undefined
+  /** Whether the steps of every trace are made as well, by packs that have them. */
+  readonly spans?: boolean | undefined
   /** Milliseconds to wait for a table that somebody else has locked; 15 seconds by default. */
   readonly lockTimeout?: number
 }
@@ -47,6 +49,7 @@ export interface SeedRequest {
   readonly workspace: string | undefined
   readonly mode: SeedMode
   readonly workers: number
+  readonly spans: boolean
   readonly lockTimeout: number
 }
 
@@ -64,6 +67,7 @@ const optionsSchema = z.object({
     .min(1, 'workers must be at least 1')
     .max(64, 'workers must be at most 64')
     .optional(),
+  spans: z.boolean().default(false),
   lockTimeout: z.int().positive('lockTimeout must be at least 1').default(15_000),
 })
 

@@ -20,6 +20,7 @@ interface SeedFlags {
   readonly replace?: boolean
   readonly resume?: boolean
   readonly workers?: number
+  readonly spans?: boolean
 }
 
 export function seedCommand(): Command {
@@ -28,7 +29,8 @@ export function seedCommand(): Command {
     .option('--days <n>', 'length of the history in days, 1 to 3650', wholeDays, 90)
     .option('--as-of <time>', 'where the history ends, ISO date or time, UTC (default: the start of today)', parseAsOf)
     .option('--seed <n>', 'the same number gives the same rows', parseSeed, 42)
-    .option('--profile <name>', 'demo, or load for twenty times its volume (default: demo)')
+    .option('--profile <name>', 'demo, phase1 for a known run again, or load for twenty times the demo (default: demo)')
+    .option('--spans', 'make the steps of every trace as well, 4 to 25 each')
     .option('--scale <factor>', "multiply the profile's volume, for example 0.01", parseScale, 1)
     .option(
       '--workspace <uuid>',
@@ -56,6 +58,7 @@ Examples:
   $ obs seed --days 90 --replace                            begin again; other rows stay as they are
   $ obs seed --days 7 --append --scale 0.5                  half a week's worth on top
   $ obs seed --profile load --days 30                       millions of rows
+  $ obs seed --profile phase1 --spans                       a known run again, step by step
   $ obs seed --resume                                       go on after an interruption, a crash, a full disk
   $ obs seed runs                                           what was seeded, and what is unfinished
 
@@ -80,9 +83,9 @@ async function carryOut(
   const { options, settings, context } = invocation
   const mode = modeOf(options)
   const generators = await generatorsOf(settings.pack.name)
-  const { days, seed: number, profile, scale, workers } = options
+  const { days, seed: number, profile, scale, workers, spans } = options
   const wanted = {
-    ...{ generators, schema: settings.pack.schema, days, seed: number, profile, scale, mode, workers },
+    ...{ generators, schema: settings.pack.schema, days, seed: number, profile, scale, mode, workers, spans },
     asOf: options.asOf ?? startOfDay(new Date()),
     workspace: options.workspace ?? settings.workspace,
   }

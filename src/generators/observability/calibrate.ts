@@ -3,7 +3,7 @@ import { type Calibration, uncalibrated } from './calibration.js'
 import { intents } from './departments.js'
 import type { Profile, Targets } from './profiles.js'
 import { ageOfAdoption } from './rollout.js'
-import { TraceDrawer, type TraceSource } from './traces.js'
+import { limitsOf, placeOf, TraceDrawer, type TraceSource } from './traces.js'
 
 /**
  * Tunes a history so that it adds up to the targets of its profile.
@@ -16,7 +16,7 @@ import { TraceDrawer, type TraceSource } from './traces.js'
 export function calibrate(source: Omit<TraceSource, 'calibration'>): Calibration {
   const { targets } = source.profile
   const isKnown = targets.versions !== undefined || targets.intents !== undefined || targets.meanCostUsd !== undefined
-  let calibration = uncalibrated
+  let calibration: Calibration = { ...uncalibrated, intents: tuneIntents(source) }
   for (const most of isKnown ? knownRounds : roughRounds) {
     const sums = addUp({ ...source, calibration: () => calibration }, most)
     if (sums.traces === 0) return calibration
@@ -26,15 +26,15 @@ export function calibrate(source: Omit<TraceSource, 'calibration'>): Calibration
 }
 
 /** How many traces each round looks at, at most. */
+const mostTraces = 500_000
 const roughRounds = [20_000, 40_000]
-const knownRounds = [20_000, 40_000, 40_000, 500_000, 500_000, 500_000]
+const knownRounds = [20_000, 40_000, 40_000, mostTraces, mostTraces, mostTraces]
 
 interface Sums {
   traces: number
   latencyMs: number
   failures: number
   costMicros: number
-  readonly intents: number[]
   /** Of each trace the two numbers that its version follows from. */
   readonly rolloutTimes: number[]
   readonly versionDraws: number[]
@@ -45,7 +45,7 @@ function addUp(source: TraceSource, most: number): Sums {
   const step = Math.max(1, Math.ceil(volume.total / most))
   const drawer = new TraceDrawer(source)
   const sums = { traces: 0, latencyMs: 0, failures: 0, costMicros: 0 }
-  const lists = { intents: intents.map(() => 0), rolloutTimes: [], versionDraws: [] }
+  const lists = { rolloutTimes: [], versionDraws: [] }
   const result: Sums = { ...sums, ...lists }
   for (let i = 0; i < volume.dayCount; i++) {
     drawer.openDay(volume.firstDay + i)
@@ -62,7 +62,6 @@ function addDay(drawer: TraceDrawer, agent: Agent, { targets }: Profile, sums: S
     sums.latencyMs += trace.latencyMs
     sums.costMicros += trace.costMicros
     if (trace.status !== 0) sums.failures++
-    sums.intents[trace.intent] = (sums.intents[trace.intent] ?? 0) + 1
     if (!targets.versions) continue
     sums.rolloutTimes.push(trace.rolloutTime)
     sums.versionDraws.push(trace.versionDraw)
@@ -78,18 +77,71 @@ function corrected(calibration: Calibration, sums: Sums, targets: Targets): Cali
     latency: better(calibration.latency, meanLatencyMs, sums.latencyMs),
     failures: better(calibration.failures, failureShare, sums.failures),
     input: meanCostUsd === undefined ? 1 : better(calibration.input, meanCostUsd * 1_000_000, sums.costMicros),
-    intents: calibration.intents.map((factor, i) => {
-      const wanted = intentShare(targets, i)
-      return wanted === undefined ? factor : better(factor, wanted, sums.intents[i] ?? 0)
-    }),
+    intents: calibration.intents,
     delays: calibration.delays,
   }
 }
 
+/** How often the shares of the intents are corrected; each time leaves a small part of what was off. */
+const intentRounds = 40
+
+/**
+ * The factors with which the intents have the shares that the profile knows.
+ *
+ * The intent of a conversation follows from one number, so the conversations are
+ * looked at once and their numbers are then counted again and again.
+ */
+function tuneIntents(source: Omit<TraceSource, 'calibration'>): readonly number[] {
+  const { targets } = source.profile
+  if (!targets.intents) return uncalibrated.intents
+  const { agents } = source.population
+  const conversations = conversationsOf(source)
+  let factors = uncalibrated.intents
+  for (let round = 0; round < intentRounds; round++) {
+    const limits = agents.map(({ intents: shares }) => limitsOf(shares, factors))
+    const counts = intents.map(() => 0)
+    for (let i = 0; i < conversations.draws.length; i++) {
+      const intent = placeOf(limits[conversations.agents[i] ?? 0], conversations.draws[i] ?? 0)
+      counts[intent] = (counts[intent] ?? 0) + (conversations.sizes[i] ?? 0)
+    }
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    factors = factors.map((factor, i) =>
+      (counts[i] ?? 0) > 0 ? (factor * intentShare(targets, i) * total) / (counts[i] ?? 1) : factor,
+    )
+  }
+  return factors
+}
+
+interface Conversations {
+  readonly agents: number[]
+  readonly draws: number[]
+  readonly sizes: number[]
+}
+
+function conversationsOf(source: Omit<TraceSource, 'calibration'>): Conversations {
+  const { volume, population } = source
+  const step = Math.max(1, Math.ceil(volume.total / mostTraces))
+  const drawer = new TraceDrawer({ ...source, calibration: () => uncalibrated })
+  const found: Conversations = { agents: [], draws: [], sizes: [] }
+  for (let i = 0; i < volume.dayCount; i++) {
+    drawer.openDay(volume.firstDay + i)
+    for (const agent of population.agents) {
+      if ((agent.index + i) % step !== 0) continue
+      drawer.openAgent(agent)
+      for (let size = drawer.peek(); size > 0; size = drawer.peek()) {
+        found.agents.push(agent.index)
+        found.draws.push(drawer.trace.intentDraw)
+        found.sizes.push(size)
+        drawer.skip(size)
+      }
+    }
+  }
+  return found
+}
+
 /** The share that a profile with known shares wants; what it does not name shares the rest evenly. */
-function intentShare({ intents: wanted }: Targets, index: number): number | undefined {
-  const intent = intents[index]
-  if (!wanted || !intent) return undefined
+function intentShare({ intents: wanted = {} }: Targets, index: number): number {
+  const intent = intents[index] ?? 'general_assistance'
   const named = Object.values(wanted)
   const rest = 1 - named.reduce((sum, share) => sum + share, 0)
   return wanted[intent] ?? rest / (intents.length - named.length)

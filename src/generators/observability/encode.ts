@@ -4,11 +4,13 @@ import { murmur3, streamKey } from '../random.js'
 import type { Agent } from './agents.js'
 import { dayMs, epochDay } from './calendar.js'
 import { departments, intents } from './departments.js'
+import { spanColumns, spanWriter } from './encode-spans.js'
 import { failureKinds, timeoutText } from './failures.js'
 import { metadataWriter } from './metadata.js'
 import { priceTable } from './prices.js'
 import { environmentCodes, versions } from './profiles.js'
 import type { Text, TextPools } from './prompts.js'
+import { SpanDrawer } from './spans.js'
 import { type Judgement, type Trace, TraceDrawer, type TraceSource } from './traces.js'
 
 /** The columns in the order they are written: values that depend on the same thing stand together. */
@@ -68,6 +70,16 @@ function countTraces({ population, volume }: EncodingSource, stretch: Stretch): 
   return rows
 }
 
+/** The spans of the traces. */
+export function spanTable(source: EncodingSource): FactTable {
+  return {
+    table: 'spans',
+    timeColumn: 'trace_timestamp',
+    columns: spanColumns,
+    encode: (stretch, target) => spanRows(source, stretch, target),
+  }
+}
+
 function* traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
   const drawer = new TraceDrawer(source)
   const write = traceWriter(source, target)
@@ -105,6 +117,29 @@ function* evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyB
         if (trace.midnight + trace.micros / 1000 + judgement.afterMs >= source.window.to) continue
         write(trace, judgement)
         rows++
+        if (!target.isFull) continue
+        yield rows
+        rows = 0
+      }
+    }
+  }
+  yield rows
+}
+
+function* spanRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
+  const drawer = new TraceDrawer(source)
+  const spanDrawer = new SpanDrawer(source.runId)
+  const write = spanWriter(source, target)
+  let rows = 0
+  for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
+    drawer.openDay(day)
+    for (const agent of source.population.agents) {
+      const count = drawer.openAgent(agent)
+      for (let n = 0; n < count; n++) {
+        const trace = drawer.draw()
+        const spans = spanDrawer.draw(trace)
+        for (let i = 0; i < spans; i++) write(trace, spanDrawer.spans, i)
+        rows += spans
         if (!target.isFull) continue
         yield rows
         rows = 0

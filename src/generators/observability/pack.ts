@@ -3,7 +3,7 @@ import type { PopulationSettings, ReferenceIds, RunSettings, SeedPack, SeedPlan 
 import { dayMs } from './calendar.js'
 import { calibrate } from './calibrate.js'
 import type { Calibration } from './calibration.js'
-import { changeLog, type EncodingSource, evaluationTable, traceTable } from './encode.js'
+import { changeLog, type EncodingSource, evaluationTable, spanTable, traceTable } from './encode.js'
 import { planIncidents } from './incidents.js'
 import { lastSeen } from './last-seen.js'
 import { makePopulation } from './population.js'
@@ -29,10 +29,11 @@ export const observability: SeedPack = {
     users: ['id', 'user_id', 'user_segment', 'signed_up_at', 'last_seen_at', 'metadata'],
     agents: ['id', 'agent_id', 'environment_id', 'version', 'status', 'metadata'],
     evaluations: ['id', 'trace_id', 'trace_timestamp', 'score', 'metadata'],
+    spans: ['trace_timestamp', 'trace_id', 'span_id', 'parent_span_id', 'kind', 'operation', 'metadata'],
   },
   coded: { departments: 'department_code', environments: 'environment_code' },
-  facts: ['traces', 'evaluations'],
-  timeColumns: { traces: 'timestamp', evaluations: 'created_at' },
+  facts: ['traces', 'evaluations', 'spans'],
+  timeColumns: { traces: 'timestamp', evaluations: 'created_at', spans: 'trace_timestamp' },
   named: { agents: 'agent_id', users: 'user_id' },
   refresh: 'traces_refresh_rollups',
   changeLog,
@@ -62,7 +63,7 @@ function plan(run: RunSettings): SeedPlan {
       ids = found
       const texts = await makeTexts(run.runId, profile.texts.perIntent)
       const facts: EncodingSource = { ...source, workspace: run.workspace, ids, texts }
-      return [traceTable(facts), evaluationTable(facts)]
+      return [traceTable(facts), evaluationTable(facts), ...(run.spans ? [spanTable(facts)] : [])]
     },
     async closing() {
       if (!ids) throw new Error('the facts of a run come before what closes it')

@@ -40,6 +40,8 @@ export class Trace {
   rolloutTime = 0
   /** Index into `intents`. */
   intent = 0
+  /** A number in [0, 1) that the intent follows from. */
+  intentDraw = 0
   /** Index into the price table: the model that answered. */
   model = 0
   /** The model that was asked for, which is another one while its provider is down. */
@@ -306,7 +308,8 @@ export class TraceDrawer {
     trace.turn = 0
     trace.attempt = 1
     trace.user = this.#attendance.at(agent.department, draws[opening.user] ?? 0)
-    trace.intent = placeOf(this.#intentLimits[agent.index], draws[opening.intent] ?? 0)
+    trace.intentDraw = draws[opening.intent] ?? 0
+    trace.intent = placeOf(this.#intentLimits[agent.index], trace.intentDraw)
     trace.environment = this.#mix(agent).at(draws[opening.environment] ?? 0)
     trace.region = Math.floor((draws[opening.region] ?? 0) * regionCount)
     trace.conversation[0] = (draws[opening.id] ?? 0) * 2 ** 32
@@ -575,8 +578,8 @@ function rushHours({ hours, latency }: Profile): Float64Array {
   return Float64Array.from(hours, (weight) => 1 + (latency.rush * (weight - mean)) / (most - mean))
 }
 
-/** Where each intent ends on the way from 0 to 1. */
-function limitsOf(shares: readonly number[], factors: readonly number[]): Float64Array {
+/** Where each intent ends on the way from 0 to 1, its share multiplied by its factor. */
+export function limitsOf(shares: readonly number[], factors: readonly number[]): Float64Array {
   const weights = shares.map((share, i) => share * (factors[i] ?? 1))
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   let sum = 0
@@ -586,7 +589,8 @@ function limitsOf(shares: readonly number[], factors: readonly number[]): Float6
   })
 }
 
-function placeOf(limits: Float64Array | undefined, u: number): number {
+/** The place whose limit is the first beyond `u`. */
+export function placeOf(limits: Float64Array | undefined, u: number): number {
   if (!limits) return 0
   let place = 0
   while (place < limits.length - 1 && u >= (limits[place] ?? 1)) place++

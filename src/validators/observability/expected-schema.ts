@@ -149,6 +149,29 @@ export const expectedColumns: readonly ExpectedColumn[] = [
      created_at timestamp with time zone not null
      updated_at timestamp with time zone not null`,
   ),
+  ...table(
+    'spans',
+    `workspace_id uuid not null
+     trace_timestamp timestamp with time zone not null
+     trace_id character varying(64) not null
+     span_id character varying(16) not null
+     parent_span_id character varying(16)
+     started_at timestamp with time zone not null
+     agent_id character varying(128) not null
+     kind character varying(20) not null
+     operation character varying(32) not null
+     name character varying(255) not null
+     duration_ms integer not null
+     status character varying(20) not null
+     error text
+     model character varying(64)
+     model_provider character varying(32)
+     tokens_input integer
+     tokens_output integer
+     cost_usd numeric(10,6)
+     tool_name character varying(128)
+     metadata jsonb not null`,
+  ),
 ]
 
 /** The columns of both rollups; their types differ between a table and a continuous aggregate. */
@@ -217,10 +240,16 @@ export const expectedConstraints: readonly ExpectedConstraint[] = [
   { table: 'agents', kind: 'f', columns: 'workspace_id, department_id', references: 'departments' },
   { table: 'agents', kind: 'f', columns: 'workspace_id, environment_id', references: 'environments' },
   { table: 'evaluations', kind: 'p', columns: 'workspace_id, created_at, id' },
+  { table: 'spans', kind: 'p', columns: 'workspace_id, trace_timestamp, trace_id, span_id' },
 ]
 
 /** The routines that obs and applications call. */
-export const expectedRoutines = ['uuid_v5', 'traces_ensure_partitions', 'traces_refresh_rollups'] as const
+export const expectedRoutines = [
+  'uuid_v5',
+  'traces_ensure_partitions',
+  'traces_refresh_rollups',
+  'spans_ensure_partitions',
+] as const
 
 /**
  * Whether a column of type `found` holds whatever one of type `expected` holds.

@@ -6,6 +6,7 @@ import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite } fro
 import { rollupChecks } from './rollup-checks.js'
 import { seedRuns } from './seed-runs.js'
 import { agentRows, evaluationRows, generatedEvaluations, generatedTraces, traceRows, userRows } from './sources.js'
+import { spanChecks } from './spans.js'
 import { departmentCodes, environmentCodes, intents, segments, sqlList, statuses } from './vocabulary.js'
 
 const presence: readonly ObservabilityCheck[] = [
@@ -431,7 +432,7 @@ const counts: readonly ObservabilityCheck[] = [
     id: 'integrity.run_row_counts',
     severity: 'error',
     description: 'Rows of a run were lost, or added by something else.',
-    expected: 'every recorded run still has the traces and evaluations that it made',
+    expected: 'every recorded run still has the traces, evaluations and spans that it made',
     run: checkRunCounts,
   },
   {
@@ -447,7 +448,7 @@ const counts: readonly ObservabilityCheck[] = [
 export const integritySuite: ObservabilitySuite = {
   name: 'integrity',
   description: 'rows agree with themselves, with each other and with what made them',
-  checks: [...presence, ...references, ...uniqueness, ...values, ...times, ...counts, ...rollupChecks],
+  checks: [...presence, ...references, ...uniqueness, ...values, ...times, ...counts, ...spanChecks, ...rollupChecks],
 }
 
 function requiredOf(table: string): string[] {
@@ -532,10 +533,12 @@ async function checkRunCounts(context: ObservabilityContext): Promise<Observatio
       select metadata ->> 'obs_run', 'traces', count(*) from traces where metadata ? 'obs_run' group by 1
       union all
       select metadata ->> 'obs_run', 'evaluations', count(*) from evaluations where metadata ? 'obs_run' group by 1
+      union all
+      select metadata ->> 'obs_run', 'spans', count(*) from spans where metadata ? 'obs_run' group by 1
     )
     select format('run %s: %s %s, recorded %s', r.run_id, coalesce(found.rows, 0), name, r.rows ->> name) as key
     from obs.seed_runs r
-    cross join unnest(array['traces', 'evaluations']) as name
+    cross join unnest(array['traces', 'evaluations', 'spans']) as name
     left join found using (run_id, name)
     where r.rows ? name and coalesce(found.rows, 0) <> (r.rows ->> name)::bigint
     order by 1`

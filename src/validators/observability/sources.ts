@@ -36,6 +36,18 @@ export const evaluationRows = {
   },
 } satisfies RowSource<ObservabilityFacts>
 
+/** Spans, with the span that each is a part of and the trace of all of them. */
+export const spanRows = {
+  rows: 'spans',
+  from: 'spans s',
+  key: `s.trace_id || ' ' || s.span_id`,
+  joins: {
+    parent: () => `left join spans p on p.workspace_id = s.workspace_id and p.trace_timestamp = s.trace_timestamp
+                                    and p.trace_id = s.trace_id and p.span_id = s.parent_span_id`,
+    trace: () => 'left join traces t on t.trace_id = s.trace_id and t.timestamp = s.trace_timestamp',
+  },
+} satisfies RowSource<ObservabilityFacts>
+
 export const agentRows = {
   rows: 'agents',
   from: 'agents a',

@@ -21,13 +21,14 @@ export function idOf(table: string, code: string): string {
 
 export type Row = Readonly<Record<string, string | null>>
 
-/** The rows of both fact tables as text, by column, without a database. */
+/** The rows of the fact tables as text, by column, without a database. */
 export async function generate(plan: SeedPlan, stretches: readonly Stretch[] = monthsOf(plan.window)) {
   await plan.references()
-  const [traces, evaluations] = await plan.facts(idOf)
+  const [traces, evaluations, spans] = await plan.facts(idOf)
   return {
     traces: rowsOf(traces, plan, stretches),
     evaluations: rowsOf(evaluations, plan, stretches),
+    spans: rowsOf(spans, plan, stretches),
   }
 }
 
