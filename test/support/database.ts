@@ -60,7 +60,12 @@ export function serverAddress(): ServerAddress {
 
 /** Runs `work` in the maintenance database of the test server. */
 export function onServer<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-  maintenance ??= postgres(inject('serverUrl'), { max: 1, idle_timeout: 5, onnotice: () => undefined }) as Sql
+  maintenance ??= postgres(inject('serverUrl'), {
+    max: 1,
+    idle_timeout: 5,
+    onnotice: () => undefined,
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+  }) as unknown as Sql
   return work(maintenance)
 }
 
