@@ -165,12 +165,27 @@ export function isLasting(error: unknown): boolean {
  * @param kept the run, when what is loaded of it was kept.
  */
 export function explainFailure(error: unknown, kept?: string): never {
+  if (kept && isLostConnection(error)) throw lostConnection(error, kept)
   if (!(error instanceof postgres.PostgresError)) throw error
   if (error.code === '55P03') throw lockedOut(error, kept)
   // Missing rights and read-only servers are explained where connections are.
   if (/^(42501|25006)$/.test(error.code)) throw error
   if (!kept && /^(08|57)/.test(error.code)) throw error
   throw new SeedFailedError(error, kept)
+}
+
+function isLostConnection(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^(CONNECTION_|ECONN|EPIPE|57P0[123]|08)/.test(String(error.code))
+}
+
+function lostConnection(cause: Error, run: string): ObsError {
+  return new ObsError(`the server hung up, and run ${run} is not finished`, {
+    code: 'connection_lost',
+    exitCode: exitCodes.connection,
+    hint: keptHint(run),
+    cause,
+    details: { run_id: run },
+  })
 }
 
 function keptHint(run: string): string {

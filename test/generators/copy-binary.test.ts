@@ -5,10 +5,10 @@ import { type Sql, withSession } from '../../src/database/connect.js'
 import { copyIn } from '../../src/database/copy-in.js'
 import { copyOut } from '../../src/database/copy-out.js'
 import { CopyBuffer, copyHeader, copyTrailer } from '../../src/generators/copy-binary.js'
-import { fieldText, rowsOf } from '../../src/generators/copy-fields.js'
 import { arrayLiteral, copyRows } from '../../src/generators/copy-rows.js'
 import { jsonbText } from '../../src/generators/jsonb-text.js'
 import { testDatabase } from '../support/database.js'
+import { fieldText, rowsOf } from './copy-fields.js'
 
 /** Everything that means something to COPY, to arrays, to JSON or to none of them. */
 const hostile = fc.oneof(

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CopyBuffer, copyHeader, copyTrailer, encodeFields } from '../../src/generators/copy-binary.js'
-import { fieldText, rowsOf } from '../../src/generators/copy-fields.js'
 import { arrayLiteral, copyRows } from '../../src/generators/copy-rows.js'
 import { jsonbText } from '../../src/generators/jsonb-text.js'
+import { fieldText, rowsOf } from './copy-fields.js'
 
 describe('the copy buffer', () => {
   it('begins and ends a file as PostgreSQL expects it', () => {

@@ -31,7 +31,7 @@ function runs(): Promise<readonly ListedRun[]> {
   return withSession(sql, listRuns)
 }
 
-describe('a run that does not finish', () => {
+describe('a run that does not finish', { timeout: 120_000 }, () => {
   it.each([
     ['after its first rows', 'advance' as const, 'generating and loading traces'],
     ['before its partitions are attached', 'step' as const, 'attaching'],
@@ -39,7 +39,7 @@ describe('a run that does not finish', () => {
     'shows nothing when it is interrupted %s, and ends as if nothing had happened when it is resumed',
     async (_, event, when) => {
       const undisturbed = await databases.migrated()
-      await seedSmall(undisturbed, { scale: 0.2 })
+      await seedSmall(undisturbed, { scale: 0.1 })
       const before = await contents(sql)
       const stop = new AbortController()
       let step = ''
@@ -56,7 +56,7 @@ describe('a run that does not finish', () => {
           warn: () => undefined,
         },
       }
-      const run = withDatabase(database.address, context, (own) => seedSmall(own, { scale: 0.2 }, context))
+      const run = withDatabase(database.address, context, (own) => seedSmall(own, { scale: 0.1 }, context))
       await expect(run).rejects.toMatchObject({
         exitCode: 130,
         hint: expect.stringMatching(/--resume.*obs seed remove/),
@@ -66,7 +66,7 @@ describe('a run that does not finish', () => {
       const [unfinished] = await runs()
       expect(unfinished).toMatchObject({ state: 'unfinished' })
       await expect(seedSmall(database)).rejects.toMatchObject({ code: 'unfinished_run', run: unfinished?.run_id })
-      await expect(resumeSmall(database, { scale: 0.2 })).resolves.toMatchObject({ resumed: true })
+      await expect(resumeSmall(database, { scale: 0.1 })).resolves.toMatchObject({ resumed: true })
       expect(await contents(sql)).toEqual(await contents(undisturbed.sql))
       expect(await runs()).toMatchObject([{ state: 'finished', run_id: unfinished?.run_id }])
     },

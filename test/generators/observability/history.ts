@@ -1,9 +1,9 @@
 import { CopyBuffer } from '../../../src/generators/copy-binary.js'
-import { rowsOf as binaryRows, fieldText } from '../../../src/generators/copy-fields.js'
 import { uuidV5 } from '../../../src/generators/observability/ids.js'
 import { demoWorkspace, observability } from '../../../src/generators/observability/pack.js'
 import type { FactTable, ReferenceTable, RunSettings, SeedPlan, Stretch } from '../../../src/generators/pack.js'
 import { monthsOf } from '../../../src/generators/partitions.js'
+import { rowsOf as binaryRows, fieldText } from '../copy-fields.js'
 
 export const workspace = demoWorkspace
 export const asOf = new Date('2026-11-22T00:00:00Z')
