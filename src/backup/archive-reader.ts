@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { Duplex, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Cipher, storedName, wayBack } from './file-stages.js'
+import type { Cipher } from './encryption.js'
+import { storedName, wayBack } from './file-stages.js'
 import type { Manifest } from './manifest.js'
 
 /** Reads the files of a finished backup, decrypted and decompressed on the way. */

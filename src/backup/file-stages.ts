@@ -1,13 +1,11 @@
 import { Duplex } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { UsageError } from '../errors.js'
+import type { Cipher } from './encryption.js'
 import type { EncryptionName } from './manifest.js'
 
 /** Makes one step of a file's way: bytes in, bytes out. */
 export type Stage = () => Duplex
-
-/** Encrypts a stream of bytes, or decrypts one. */
-export type Cipher = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 
 /** How the files of a backup are made unreadable to others. */
 export interface Encryption {

@@ -173,7 +173,7 @@ export async function renameDatabase(sql: Sql, from: string, to: string): Promis
 }
 
 /** The clean-up after a failure, also after Ctrl-C: with a context of its own. What it meets hides no other error. */
-async function dropDatabase(to: ServerAddress, name: string, context: RunContext): Promise<void> {
+export async function dropDatabase(to: ServerAddress, name: string, context: RunContext): Promise<void> {
   const quiet = quietContext()
   await withMaintenance(to, quiet, ({ sql }) =>
     sql.unsafe(`drop database if exists ${quoteIdentifier(name)} with (force)`),

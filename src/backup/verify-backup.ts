@@ -4,6 +4,7 @@ import { codeOf, ObsError } from '../errors.js'
 import { hashFile } from './archive.js'
 import { findBackup } from './find-backup.js'
 import { checksumsName, type Manifest, type ManifestFile, manifestName, proofName, readManifest } from './manifest.js'
+import { together } from './read-in-units.js'
 
 /** One thing that is wrong with a backup. */
 export interface Damage {
@@ -45,13 +46,20 @@ export async function verifyFiles(folder: string, files: readonly ManifestFile[]
   if (damages.length > 0) throw damagedBackup(folder, damages)
 }
 
+/** Files that are read at the same time. */
+const filesAtATime = 4
+
 async function damagesOf(folder: string, files: readonly ManifestFile[]): Promise<Damage[]> {
-  const damages: Damage[] = []
-  for (const file of files) {
-    const problem = await problemOf(join(folder, file.path), file)
-    if (problem) damages.push({ path: file.path, problem })
-  }
-  return damages
+  const waiting = [...files.entries()]
+  const problems = new Map<number, Damage>()
+  await together(Math.min(filesAtATime, files.length), async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [at, file] = next
+      const problem = await problemOf(join(folder, file.path), file)
+      if (problem) problems.set(at, { path: file.path, problem })
+    }
+  })
+  return [...problems].sort(([a], [b]) => a - b).map(([, damage]) => damage)
 }
 
 async function problemOf(path: string, expected: ManifestFile): Promise<Damage['problem'] | undefined> {
