@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
 import { type EngineName, engines } from '../../src/backup/manifest.js'
+import { pgDumpBuiltIn } from '../../src/backup/pg-dump-built-in.js'
 import { restoreBackup } from '../../src/backup/restore-backup.js'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
-import type { Sql } from '../../src/database/connect.js'
+import { type Database, type Sql, withSession } from '../../src/database/connect.js'
 import {
   backupDirectory,
   clientTools,
@@ -16,7 +17,7 @@ import {
 } from '../support/backups.js'
 import { openTestDatabase } from '../support/database.js'
 
-const schemas = ['public', 'Odd "Schema" ü']
+const schemas = ['public', 'Odd "Schema" ü', 'apart']
 let source: Awaited<ReturnType<typeof openTestDatabase>>
 
 beforeAll(async () => {
@@ -34,7 +35,7 @@ describe.each(engines)('a backup of the %s engine', (engine) => {
     expect(backup).toMatchObject({ engine, verified: true })
     const result = await restoreBackup({ directory, id: backup.id, to, ...toolsOf(engine).restore }, quietContext())
     expect(result).toMatchObject({ id: backup.id, database: to.database, rows: backup.manifest.rows, verified: true })
-    await inDatabase(to, ({ sql }) => expectSame(sql))
+    await inDatabase(to, expectSame)
   })
 
   it('comes back into an empty database', async ({ skip }) => {
@@ -44,7 +45,7 @@ describe.each(engines)('a backup of the %s engine', (engine) => {
     try {
       await createBackup(source, { directory, engine, ...toolsOf(engine).dump }, quietContext())
       await restoreBackup({ directory, id: 'latest', to: target.address, ...toolsOf(engine).restore }, quietContext())
-      await expectSame(target.sql)
+      await expectSame(target)
     } finally {
       await target.close()
     }
@@ -56,12 +57,31 @@ function toolsOf(engine: EngineName) {
   return { dump: pgDump ? { pgDump } : {}, restore: pgRestore ? { pgRestore } : {} }
 }
 
-async function expectSame(sql: Sql): Promise<void> {
+async function expectSame(restored: Database): Promise<void> {
+  const { sql } = restored
   expect(await readCatalog(sql, schemas)).toEqual(await readCatalog(source.sql, schemas))
   expect(await fingerprints(sql)).toEqual(await fingerprints(source.sql))
   expect(await sequencesOf(sql)).toEqual(await sequencesOf(source.sql))
+  expect(await largeObjectsOf(sql)).toEqual(await largeObjectsOf(source.sql))
+  // Owners, grants, comments, publications and whatever else pg_dump knows.
+  expect(await dumpOf(restored)).toEqual(await dumpOf(source))
   expect(await sql`select n from filled`).toEqual([{ n: 100 }])
+  expect(await sql`select n from apart.second`).toEqual([{ n: 30 }])
   await expect(sql`select * from unfilled`).rejects.toMatchObject({ code: '55000' })
+}
+
+function dumpOf(database: Database): Promise<string> {
+  return withSession(database.sql, async (session) => {
+    const sql = await pgDumpBuiltIn(session, ['--schema-only'], quietContext())
+    return sql.replace(/^\\(un)?restrict .*$/gm, '')
+  })
+}
+
+function largeObjectsOf(sql: Sql) {
+  return sql`
+    select oid::text, lomowner::regrole::text as owner, lomacl::text as grants, md5(lo_get(oid)) as content,
+           obj_description(oid, 'pg_largeobject') as comment
+    from pg_largeobject_metadata order by oid`
 }
 
 async function sequencesOf(sql: Sql) {
