@@ -77,21 +77,22 @@ it('goes on without a table that is dropped before it could be held', async () =
 
 it('leaves nothing behind when the server ends its sessions in the middle', async () => {
   const source = await testDatabase()
-  await source.sql.unsafe(`
-    create table bulky (id int primary key, noise text);
-    insert into bulky select g, repeat(md5(g::text), 50) from generate_series(1, 20000) g`)
+  await source.sql.unsafe('create sequence counter; create table pet as select generate_series(1, 500) as id')
   const wanted = await options()
-  const { progress, signal } = quietContext()
-  let ended: Promise<unknown> | undefined
-  const advance = () => {
-    ended ??= onServer(
+  await withSession(source.sql, async (session) => {
+    // Makes the backup wait in the middle: where the sequence stands cannot be read.
+    await session.unsafe('begin; drop sequence counter')
+    const running = createBackup(source, wanted, quietContext())
+    const failure = expect(running).rejects.toMatchObject({ code: 'connection_lost', exitCode: 3 })
+    await untilSomebodyWaits(source)
+    expect(await readdir(wanted.directory)).toEqual([expect.stringMatching(/\.partial$/)])
+    await onServer(
       (sql) => sql`
         select pg_terminate_backend(pid) from pg_stat_activity
         where datname = ${source.address.database} and application_name like 'obs backup%'`,
     )
-  }
-  const run = createBackup(source, wanted, { signal, progress: { ...progress, advance } })
-  await expect(run).rejects.toMatchObject({ code: 'connection_lost', exitCode: 3 })
-  await ended
+    await failure
+    await session`rollback`
+  })
   expect(await readdir(wanted.directory)).toEqual([])
 })
