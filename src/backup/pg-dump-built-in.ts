@@ -26,9 +26,12 @@ export async function pgDumpBuiltIn(session: Session, args: readonly string[], c
   const worker = new Worker(workerFile(), { workerData: data, transferList: [theirs], execArgv: loaderArguments() })
   const stop = () => void worker.terminate()
   context.signal.addEventListener('abort', stop, { once: true })
-  serve(ours, answered, session)
+  const connection: Connection = { lost: undefined }
+  serve(ours, answered, session, connection)
   try {
-    return outcomeOf(await lastWord(worker), context)
+    const outcome = await lastWord(worker)
+    if (connection.lost !== undefined) throw connection.lost
+    return outcomeOf(outcome, context)
   } finally {
     context.signal.removeEventListener('abort', stop)
     ours.close()
@@ -46,12 +49,17 @@ function loaderArguments(): string[] {
   return extname(fileURLToPath(import.meta.url)) === '.ts' ? ['--import', 'jiti/register'] : []
 }
 
+/** What pg_dump would call a failed query, when there was nobody left to ask. */
+interface Connection {
+  lost: unknown
+}
+
 /** Answers the worker's queries one by one until the port is closed. */
-function serve(port: MessagePort, answered: Int32Array, session: Session): void {
+function serve(port: MessagePort, answered: Int32Array, session: Session, connection: Connection): void {
   let state: TransactionState = 'I'
   const answer = async (request: PgDumpRequest) => {
     if (request.kind === 'startup') return encodeWelcome(await serverParameters(session))
-    const result = await runQuery(session, request.text, state)
+    const result = await runQuery(session, request.text, state, connection)
     state = result.state
     return result.bytes
   }
@@ -98,6 +106,7 @@ async function runQuery(
   session: Session,
   text: string,
   state: TransactionState,
+  connection: Connection,
 ): Promise<{ bytes: Buffer; state: TransactionState }> {
   try {
     const result = (await session.unsafe(text).raw()) as unknown as RawResult
@@ -105,9 +114,15 @@ async function runQuery(
     const tag = result.count === null ? result.command : `${result.command} ${result.count}`
     return { bytes: encodeResult({ columns: result.columns, rows: result, tag }, next), state: next }
   } catch (error) {
+    if (isLost(error)) connection.lost ??= error
     const next = state === 'I' ? 'I' : 'E'
     return { bytes: encodeError(describeError(error), next), state: next }
   }
+}
+
+/** The server said goodbye, or said nothing any more. */
+function isLost(error: unknown): boolean {
+  return !(error instanceof postgres.PostgresError) || error.code.startsWith('57P')
 }
 
 function stateAfter(command: string, state: TransactionState): TransactionState {

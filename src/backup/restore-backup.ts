@@ -229,7 +229,11 @@ export function fill(plan: RestorePlan, database: Database, context: RunContext)
 }
 
 /** What is left to do after `fill`: the comparison, where it is not done yet, settings and statistics. */
-export async function settle(plan: RestorePlan, { address, sql, platform }: Database, context: RunContext): Promise<void> {
+export async function settle(
+  plan: RestorePlan,
+  { address, sql, platform }: Database,
+  context: RunContext,
+): Promise<void> {
   if (plan.engine === 'native') await checkInSessions(sql, plan, platform, context)
   await restoreSettings(sql, address.database, plan, context)
   context.progress.step('updating statistics')
@@ -275,7 +279,11 @@ function notWhole(to: ServerAddress, { id, scope }: Manifest): UsageError {
 }
 
 /** Names everything that the target lacks at once. */
-export async function checkRequirements({ sql, platform }: Database, plan: RestorePlan, context: RunContext): Promise<void> {
+export async function checkRequirements(
+  { sql, platform }: Database,
+  plan: RestorePlan,
+  context: RunContext,
+): Promise<void> {
   const { manifest } = plan
   const roles = await missing(sql, plan.roles, 'select rolname::text as name from pg_roles')
   const extensions = await missing(

@@ -64,7 +64,7 @@ describe.each(engines)('a backup of the %s engine', (engine) => {
       await expect(sql`insert into child (parent_id, parent_at) values (-1, now())`).rejects.toMatchObject({
         code: '23503',
       })
-      expect(await sql`insert into child default values returning mood, id::int`).toEqual([{ mood: 'ok', id: 10 }])
+      expect(await sql`insert into child default values returning mood, id::int`).toEqual([{ mood: 'ok', id: 11 }])
     })
     expect(manifest).toMatchObject({ scope: 'tables', schemas: ['public'] })
   })
