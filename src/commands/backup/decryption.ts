@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Option } from 'commander'
-import type { Cipher } from '../../backup/file-stages.js'
+import type { Cipher } from '../../backup/encryption.js'
 import type { Invocation } from '../invocation.js'
 import { collect } from './own-command.js'
 
