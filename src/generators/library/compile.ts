@@ -173,6 +173,7 @@ class Compiler {
       return {
         table: name,
         count: this.count(name).rows,
+        names: Object.keys(this.specs[name]?.columns ?? {}),
         column: (columnName) => {
           const column = this.column(name, columnName, path)
           return (index) => column.value(first + index)

@@ -52,6 +52,7 @@ export async function readExisting(sql: Server, table: SampleTable, names: reado
   return {
     table: table.name,
     count,
+    names,
     column: (name) => {
       const store = stores[columns.findIndex((column) => column.name === name)]
       return (index) => store?.at(index) ?? null

@@ -113,6 +113,8 @@ export interface Site extends SiteNames {
 export interface ReferredRows {
   readonly table: string
   readonly count: number
+  /** The columns that are known. */
+  readonly names: readonly string[]
   /** The value of a column by the number of the row. */
   column(name: string): (index: number) => Value
 }

@@ -46,11 +46,18 @@ export interface Prepared {
 /**
  * Looks at the database for what a plan needs to know, and finds whatever of it cannot work.
  *
- * Reads only. Asks questions that may fail, so it has to stand outside of a transaction.
+ * Reads only.
  *
+ * @param starts where sequences began, of a run that is gone on with.
  * @throws UnusablePlanError naming every problem, each with its place in the plan.
  */
-export async function preparePlan(sql: Server, schema: string, spec: SeedSpec, run: PlanRun): Promise<Prepared> {
+export async function preparePlan(
+  sql: Server,
+  schema: string,
+  spec: SeedSpec,
+  run: PlanRun,
+  starts?: Readonly<Record<string, number>>,
+): Promise<Prepared> {
   const names = Object.keys(spec.tables)
   const catalog = await readCatalog(sql, schema, [...names, ...referredTables(spec.tables)])
   refuseAny(checkAgainstCatalog(spec, catalog))
@@ -61,7 +68,7 @@ export async function preparePlan(sql: Server, schema: string, spec: SeedSpec, r
     catalog,
     run: { ...run, first: run.first ?? {}, window: { from: run.window.from * 1000, to: run.window.to * 1000 } },
     existing: await readReferred(sql, tables, catalog),
-    starts: await readStarts(sql, tables, catalog),
+    starts: starts ? new Map(Object.entries(starts)) : await readStarts(sql, tables, catalog),
     prepared,
   }
   const compiled = compileTables(tables, world)

@@ -5,7 +5,7 @@ import { encodeFields } from '../copy-binary.js'
 import type { SampleColumn, SampleTable } from '../samples/model.js'
 import { encoderFor, familyOf, lengthOf, ValueError } from './encoders.js'
 
-/** Where a question about texts can be asked: outside of a transaction, because some questions fail. */
+/** Where a question about texts can be asked. */
 export type Server = Sql | Session
 
 /** A text that a column does not take, and what was said against it. */
@@ -106,14 +106,21 @@ export async function acceptedTexts(
   return accepted
 }
 
-/** The rows of a query, or what the server said against it. */
+/** The rows of a query, or what the server said against it; a transaction that is open survives that. */
 async function attempt<Row extends object>(sql: Server, query: string): Promise<readonly Row[] | Error> {
+  const inTransaction = await sql`savepoint obs_attempt`.then(
+    () => true,
+    () => false,
+  )
   try {
     return await sql.unsafe<Row[]>(query)
   } catch (error) {
     // Only what the server says about the values; a lost connection is no answer.
-    if (error instanceof postgres.PostgresError && /^(22|23|42|0A)/.test(error.code)) return error
-    throw error
+    if (!(error instanceof postgres.PostgresError) || !/^(22|23|42|0A)/.test(error.code)) throw error
+    if (inTransaction) await sql`rollback to savepoint obs_attempt`
+    return error
+  } finally {
+    if (inTransaction) await sql`release savepoint obs_attempt`.catch(() => undefined)
   }
 }
 
