@@ -3,7 +3,6 @@ import { UsageError } from '../../errors.js'
 import { describePlan } from '../../generators/library/describe.js'
 import type { Expected } from '../../generators/library/expected.js'
 import type { ColumnDescription, TableDescription } from '../../generators/library/plan.js'
-import type { SeedSpec } from '../../generators/library/spec.js'
 import { nearest } from '../../suggest.js'
 import { formatCount } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
@@ -20,13 +19,20 @@ export interface ExplainFlags {
   readonly profile?: string
 }
 
-/** Prints what a plan fills its tables with, and loads nothing. */
-export async function explainPlan(invocation: Invocation<ExplainFlags>, spec: SeedSpec): Promise<void> {
+/** Prints what the plan of the pack fills its tables with, and loads nothing. */
+export async function explain(invocation: Invocation<ExplainFlags>): Promise<void> {
   const { options, settings } = invocation
-  const profile = options.profile ?? 'default'
-  if (profile !== 'default' && !(profile in (spec.profiles ?? {})))
-    throw unknown('profile', profile, ['default', ...Object.keys(spec.profiles ?? {})])
-  const { days, seed, scale } = options
+  const spec = settings.pack.seed
+  if (!spec) {
+    throw new UsageError(`the pack ${JSON.stringify(settings.pack.name)} has no plan that could be explained`, {
+      code: 'no_plan',
+      hint: 'Describe its tables under "seed" in the configuration; obs seed --infer proposes a plan.',
+      details: { pack: settings.pack.name },
+    })
+  }
+  const known = ['default', ...Object.keys(spec.profiles ?? {})]
+  const { days, seed, scale, profile = 'default' } = options
+  if (!known.includes(profile)) throw unknown('profile', profile, known)
   const run = { days, seed, scale, profile, asOf: options.asOf ?? startOfDay(new Date()) }
   const tables = await withTarget(
     invocation,
@@ -37,7 +43,7 @@ export async function explainPlan(invocation: Invocation<ExplainFlags>, spec: Se
 }
 
 /** Prints descriptions of tables: all of them, one, or one column. */
-export function answerExplained(invocation: Invocation<ExplainFlags>, tables: readonly TableDescription[]): void {
+function answerExplained(invocation: Invocation<ExplainFlags>, tables: readonly TableDescription[]): void {
   const { options, style } = invocation
   const chosen = choose(tables, options.explain === true ? undefined : options.explain)
   invocation.answer({

@@ -40,3 +40,9 @@ export function parseWorkers(text: string): number {
   if (/^\d+$/.test(text.trim()) && number >= 1 && number <= 64) return number
   throw new InvalidArgumentError('--workers is a whole number from 1 to 64.')
 }
+
+export function parseRows(text: string): number {
+  const rows = Number(text)
+  if (/^\d+$/.test(text.trim()) && rows >= 1 && rows <= 1_000_000_000) return rows
+  throw new InvalidArgumentError('--rows is a whole number from 1 to 1,000,000,000.')
+}

@@ -1,15 +1,19 @@
 import { Command } from 'commander'
 import { UsageError } from '../../errors.js'
 import { resumeSeed, type SeedMode, type SeedOptions, seed } from '../../generators/seed.js'
+import type { Pack } from '../../packs.js'
 import { startOfDay, wholeDays } from '../days.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
-import { parseAsOf, parseScale, parseSeed, parseUuid, parseWorkers } from './flags.js'
+import type { ExplainFlags } from './explain.js'
+import { parseAsOf, parseRows, parseScale, parseSeed, parseUuid, parseWorkers } from './flags.js'
 import { generatorsOf } from './generators-of.js'
+import type { InferFlags } from './infer.js'
 import { seedRemoveCommand } from './remove.js'
 import { renderSeed } from './render.js'
 import { seedRunsCommand } from './runs.js'
 
-interface SeedFlags {
+interface SeedFlags extends Pick<ExplainFlags, 'explain'>, Pick<InferFlags, 'infer' | 'rows' | 'output'> {
+  readonly load?: boolean
   readonly days: number
   readonly asOf?: Date
   readonly seed: number
@@ -29,7 +33,7 @@ export function seedCommand(): Command {
     .option('--days <n>', 'length of the history in days, 1 to 3650', wholeDays, 90)
     .option('--as-of <time>', 'where the history ends, ISO date or time, UTC (default: the start of today)', parseAsOf)
     .option('--seed <n>', 'the same number gives the same rows', parseSeed, 42)
-    .option('--profile <name>', 'demo, phase1 for a known run again, or load for twenty times the demo (default: demo)')
+    .option('--profile <name>', "demo, phase1 (a known run again), load (twenty demos), or one of the pack's own plan")
     .option('--spans', 'make the steps of every trace as well, 4 to 25 each')
     .option('--scale <factor>', "multiply the profile's volume, for example 0.01", parseScale, 1)
     .option(
@@ -45,6 +49,11 @@ export function seedCommand(): Command {
     .option('--append', 'add a further run to the synthetic rows that are there')
     .option('--replace', 'remove the synthetic rows that are there first, and never any other')
     .option('--resume', 'go on with the run that was broken off')
+    .option('--explain [table.column]', 'print the plan: tables, columns, generators and expected shares; load nothing')
+    .option('--infer', 'propose a plan for the tables of the schema and print it as configuration; load nothing')
+    .option('--rows <n>', 'with --infer: rows of a table that refers to others', parseRows, 1000)
+    .option('--output <file>', 'with --infer: write the configuration to a file (.ts, .js, .mjs or .json)')
+    .option('--load', 'with --infer: load the proposed plan at once')
     .addHelpText('after', examples)
     .action(run)
     .addCommand(seedRunsCommand())
@@ -60,6 +69,8 @@ Examples:
   $ obs seed --profile load --days 30                       millions of rows
   $ obs seed --profile phase1 --spans                       a known run again, step by step
   $ obs seed --resume                                       go on after an interruption, a crash, a full disk
+  $ obs seed --explain orders.total                         how a column is filled
+  $ obs seed --infer --output obs.config.ts                 a plan for any schema, to be looked over
   $ obs seed runs                                           what was seeded, and what is unfinished
 
 A run is loaded into tables of its own and becomes visible in one moment: it is there entirely or
@@ -81,8 +92,10 @@ async function carryOut(
   given: readonly (typeof resumable)[number][],
 ): Promise<void> {
   const { options, settings, context } = invocation
+  if (options.explain !== undefined) return (await import('./explain.js')).explain(invocation)
+  if (options.infer && !options.load) return (await import('./infer.js')).inferAndPrint(invocation)
   const mode = modeOf(options)
-  const generators = await generatorsOf(settings.pack.name)
+  const generators = await generatorsOf(options.infer ? await inferredPack(invocation) : settings.pack)
   const { days, seed: number, profile, scale, workers, spans } = options
   const wanted = {
     ...{ generators, schema: settings.pack.schema, days, seed: number, profile, scale, mode, workers, spans },
@@ -96,6 +109,15 @@ async function carryOut(
     { purpose: 'seed', connections: 2 },
   )
   invocation.answer({ json: result, text: renderSeed(result, invocation.style) })
+}
+
+/** A pack whose plan is read off the schema; the runs of a shipped pack are not mixed up with it. */
+async function inferredPack(invocation: Invocation<SeedFlags>): Promise<Pick<Pack, 'name' | 'seed'>> {
+  const [{ infer }, { specOf }] = await Promise.all([import('./infer.js'), import('../../generators/infer/infer.js')])
+  const { pack } = invocation.settings
+  const inferred = await infer(invocation)
+  for (const { table, reason } of inferred.left) invocation.context.progress.warn(`${table} is left out: ${reason}`)
+  return { name: pack.shipped ? `${pack.name}-inferred` : pack.name, seed: specOf(inferred) }
 }
 
 function modeOf({ append, replace }: SeedFlags): SeedMode {

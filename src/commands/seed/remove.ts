@@ -12,7 +12,7 @@ export function seedRemoveCommand(): Command {
       'after',
       `
 Removes the rows that carry the mark of the run, and never more of them than the ledger knows; what
-other rows refer to stays. Of an unfinished run, drops the tables that it was loaded into.
+other rows refer to stays. Of a plan of your own, removes the rows that have the keys of the run. Of an unfinished run, drops the tables that it was loaded into.
 Asks first; --yes answers.
 
 Examples:
@@ -22,7 +22,7 @@ Examples:
     .action(
       action<object, [string]>(async (invocation, run) => {
         const { settings, context } = invocation
-        const generators = await generatorsOf(settings.pack.name)
+        const generators = await generatorsOf(settings.pack)
         await invocation.confirm(`Take run ${run} away, with all its rows?`)
         const removed = await withTarget(
           invocation,

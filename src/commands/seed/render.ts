@@ -13,7 +13,7 @@ export function renderSeed(result: SeedResult, style: Style): string {
   const days = `${result.window.from.slice(0, 16).replace('T', ' ')} to ${result.window.to.slice(0, 16).replace('T', ' ')} UTC`
   return [
     `${style.strong(`Run ${result.run_id}`)}: ${days}, profile ${result.profile}, seed ${result.seed}`,
-    `Workspace ${result.workspace_id}`,
+    ...(/^[0-]+$/.test(result.workspace_id) ? [] : [`Workspace ${result.workspace_id}`]),
     ...(gone.length > 0 ? [`In the place of ${gone.join(', ')}`] : []),
     '',
     renderTable([{ title: 'table' }, { title: 'rows', align: 'right' }, { title: '' }], rows),
@@ -22,8 +22,7 @@ export function renderSeed(result: SeedResult, style: Style): string {
       .map(({ bytes }) => formatBytes(bytes))
       .join(' + ')}`,
     `${formatCount(result.rows_total)} new rows in ${formatDuration(result.duration_ms)} (${formatCount(result.rows_per_second)} rows/s)`,
-    '',
-    style.strong('What happened in these days:'),
+    ...(result.incidents.length > 0 ? ['', style.strong('What happened in these days:')] : []),
     ...result.incidents.map(({ summary }) => `  ${summary}`),
   ].join('\n')
 }
