@@ -5,7 +5,7 @@ import { packageRoot } from '../src/package.js'
 import { commandsOf, pages, readPage, relativeLinks } from './support/pages.js'
 
 /** Pages about how things are made rather than used. */
-const withoutCommands = ['docs/architecture.md', 'docs/performance.md']
+const withoutCommands = ['docs/architecture.md', 'docs/generators.md', 'docs/performance.md']
 
 describe.each([...pages(), 'CONTRIBUTING.md', 'CHANGELOG.md'])('%s', (page) => {
   it('links to files that exist', () => {
