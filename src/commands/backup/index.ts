@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { createBackupCommand } from './create.js'
 import { discardCommand } from './discard.js'
+import { drillCommand } from './drill.js'
 import { keyCommand } from './key.js'
 import { listBackupsCommand } from './list.js'
 import { pruneCommand } from './prune.js'
@@ -10,11 +11,12 @@ import { verifyBackupCommand } from './verify.js'
 
 export function backupCommand(): Command {
   return new Command('backup')
-    .description('create, list, verify and restore checked backups')
+    .description('create, verify, restore, practise and prune checked backups')
     .addCommand(createBackupCommand())
     .addCommand(listBackupsCommand())
     .addCommand(verifyBackupCommand())
     .addCommand(restoreBackupCommand())
+    .addCommand(drillCommand())
     .addCommand(pruneCommand())
     .addCommand(swapCommand())
     .addCommand(discardCommand())
@@ -24,7 +26,8 @@ export function backupCommand(): Command {
       `
 Examples:
   $ obs backup create                           back the whole database up and check the backup
-  $ obs backup list
+  $ obs backup list                             age, size, what is in it and how well it is proven
+  $ obs backup drill                            restore the newest for practice, and validate it
   $ obs backup restore latest                   into a new database on the same server
   $ obs backup restore latest --replace         in place of the present one, which is kept`,
     )
