@@ -102,15 +102,20 @@ async function scaleFor(url, model) {
 }
 
 async function database(url, model, name) {
-  const admin = postgres(url.replace(`/${model}`, '/postgres'), { max: 1, onnotice: () => undefined })
+  const admin = postgres(named(url, 'postgres'), { max: 1, onnotice: () => undefined })
   await admin.unsafe(`create database ${name} template "${model}" strategy file_copy`)
   await admin`checkpoint`
   await admin.end()
-  return url.replace(`/${model}`, `/${name}`)
+  return named(url, name)
+}
+
+/** The URL of another database on the same server. */
+function named(url, name) {
+  return Object.assign(new URL(url), { pathname: `/${name}` }).href
 }
 
 async function drop(url, name) {
-  const admin = postgres(url.replace(/\/[^/?]*(\?|$)/, '/postgres$1'), { max: 1, onnotice: () => undefined })
+  const admin = postgres(named(url, 'postgres'), { max: 1, onnotice: () => undefined })
   await admin.unsafe(`drop database if exists ${name} with (force)`)
   await admin.end()
 }
@@ -310,7 +315,7 @@ async function prepared(url, model) {
   const name = 'bench_other'
   const target = await database(url, model, name)
   const sql = postgres(target, { max: 1, onnotice: () => undefined })
-  const source = postgres(url.replace(`/${model}`, '/bench_obs'), { max: 1, onnotice: () => undefined })
+  const source = postgres(named(url, 'bench_obs'), { max: 1, onnotice: () => undefined })
   for (const table of ['workspaces', 'departments', 'environments']) {
     await copyToFile(source, `copy ${table} to stdout with (format binary)`, file(table))
     await copyFromFile(sql, `copy ${table} from stdin with (format binary)`, file(table))
