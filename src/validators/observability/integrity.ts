@@ -237,7 +237,9 @@ const values: readonly ObservabilityCheck[] = [
     expected: 'cached tokens are at most the input, reasoning tokens at most the output of every generated trace',
     source: traceRows,
     among: generatedTraces,
-    violates: `not ${cachedTokens} between 0 and t.tokens_input or not ${reasoningTokens} between 0 and t.tokens_output`,
+    // Tokens below zero are the business of another check.
+    violates: `(t.tokens_input >= 0 and not ${cachedTokens} between 0 and t.tokens_input)
+               or (t.tokens_output >= 0 and not ${reasoningTokens} between 0 and t.tokens_output)`,
   }),
   rowCheck({
     id: 'integrity.first_token_within_latency',

@@ -16,8 +16,12 @@ afterAll(() => template?.drop())
 it('finds nothing wrong with a database that obs migrated and seeded', async () => {
   const result = await validated(await testDatabase(template.name), 'schema', 'integrity', 'preservation')
   expect(complaints(result)).toEqual({})
-  expect(result.checks.filter(({ status }) => status === 'skipped').map(({ id, reason }) => [id, reason])).toEqual([])
-  expect(result.summary.passed).toBe(result.checks.length)
+  const skipped = result.checks.filter(({ status }) => status === 'skipped')
+  // Spans are made on request; test/generators/spans.test.ts looks at a history that has them.
+  expect(skipped.filter(({ id }) => !id.startsWith('integrity.spans')).map(({ id, reason }) => [id, reason])).toEqual(
+    [],
+  )
+  expect(result.summary.passed).toBe(result.checks.length - skipped.length)
 })
 
 /** A fault: the SQL that plants it, and each check that has to notice, with the number of failing rows. */
@@ -179,7 +183,7 @@ const integrityFaults: readonly Fault[] = [
   fault(
     'a trace_id that is there twice',
     `update traces set trace_id = (select min(trace_id) from traces where ${generated})
-     where trace_id = (select max(trace_id) from traces where ${generated})${refreshed}`,
+     where trace_id = (select max(trace_id) from evaluations)${refreshed}`,
     { 'integrity.traces_trace_id_unique': 1, 'integrity.evaluations_trace': null },
   ),
   fault(
