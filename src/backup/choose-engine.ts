@@ -53,9 +53,22 @@ export function chooseEngine(facts: EngineFacts): EngineChoice {
 
 function obstacleToNative({ native, nativeSource, serverMajor }: EngineFacts): string | undefined {
   if (!native) return `there is no pg_dump on ${nativeSource}`
-  if (native.major >= serverMajor) return undefined
-  return `${describe(native)} is older than the server, PostgreSQL ${serverMajor}`
+  if (native.major < serverMajor) return `${describe(native)} is older than the server, PostgreSQL ${serverMajor}`
+  if (isTooNew(native.major, serverMajor)) {
+    return `the pg_restore of ${describe(native)} cannot restore into PostgreSQL ${serverMajor}, which has no transaction_timeout`
+  }
+  return undefined
 }
+
+/**
+ * pg_restore 17 and newer begin with `SET transaction_timeout = 0`, whatever the server, and older servers
+ * refuse it: an archive that cannot be brought back to where it is from is no backup.
+ */
+export function isTooNew(toolMajor: number, serverMajor: number): boolean {
+  return toolMajor >= transactionTimeoutSince && serverMajor < transactionTimeoutSince
+}
+
+const transactionTimeoutSince = 17
 
 function obstacleToBuiltIn(facts: EngineFacts): string | undefined {
   if ('timescaledb' in facts.extensions) {
@@ -84,7 +97,13 @@ function refused(engine: string, obstacle: string, facts: EngineFacts): UsageErr
 }
 
 function remedy(engine: string, facts: EngineFacts): string {
-  const ways = [`Install pg_dump ${facts.serverMajor} or newer`, 'name one with --pg-dump']
+  const versions =
+    facts.serverMajor < transactionTimeoutSince
+      ? [facts.serverMajor, transactionTimeoutSince - 1]
+          .filter((major, i, all) => all.indexOf(major) === i)
+          .join(' or ')
+      : `${facts.serverMajor} or newer`
+  const ways = [`Install pg_dump ${versions}`, 'name one with --pg-dump']
   if (engine === 'native' && obstacleToBuiltIn(facts) === undefined) ways.push('leave out --engine')
   return `${ways.join(', or ')}; nothing was written.`
 }

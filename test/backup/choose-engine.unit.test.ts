@@ -30,6 +30,18 @@ describe('chooseEngine', () => {
     })
   })
 
+  it('falls back to the built-in engine when the archive could not be restored into the same server', () => {
+    const older = { ...facts, serverMajor: 15 }
+    expect(chooseEngine(older)).toMatchObject({
+      engine: 'built-in',
+      reason: expect.stringMatching(/cannot restore into PostgreSQL 15, which has no transaction_timeout$/),
+    })
+    expect(() => chooseEngine({ ...older, wanted: 'native' })).toThrow(
+      expect.objectContaining({ hint: expect.stringMatching(/^Install pg_dump 15 or 16, /) }),
+    )
+    expect(chooseEngine({ ...older, native: old })).toMatchObject({ engine: 'native' })
+  })
+
   it('obeys a demand for the built-in engine', () => {
     expect(chooseEngine({ ...facts, wanted: 'built-in' })).toMatchObject({ engine: 'built-in' })
   })

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { isTooNew } from '../../src/backup/choose-engine.js'
 import { findTool } from '../../src/backup/native-tools.js'
 import { quietContext } from '../../src/context.js'
 import { type ServerAddress, withDatabaseName } from '../../src/database/address.js'
@@ -57,8 +58,8 @@ export function clientTools(): { readonly pgDump?: string; readonly pgRestore?: 
 export async function nativeObstacle({ platform }: Database): Promise<[boolean, string]> {
   const serverMajor = Math.floor(platform.serverVersion / 10_000)
   const tool = await findTool('pg_dump', clientTools().pgDump)
-  const missing = `needs a pg_dump ${serverMajor} or newer on the PATH or in OBS_TEST_PG_BIN; found ${tool?.version ?? 'none'}`
-  const obstacle = tool === undefined || tool.major < serverMajor
+  const missing = `needs a pg_dump for PostgreSQL ${serverMajor} on the PATH or in OBS_TEST_PG_BIN; found ${tool?.version ?? 'none'}`
+  const obstacle = tool === undefined || tool.major < serverMajor || isTooNew(tool.major, serverMajor)
   if (obstacle) console.log(`skipped: ${missing}`)
   return [obstacle, missing]
 }
