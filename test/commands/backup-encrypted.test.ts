@@ -2,10 +2,13 @@ import { execFile, spawnSync } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { backupDirectory, databaseNames, freshAddress, inDatabase, nativeObstacle } from '../support/backups.js'
 import { obs } from '../support/cli.js'
 import { openTestDatabase } from '../support/database.js'
+
+// Each test starts obs several times.
+vi.setConfig({ testTimeout: 180_000 })
 
 const run = promisify(execFile)
 /** The name of a table, which the manifest tells, and a value in it, which nothing may. */

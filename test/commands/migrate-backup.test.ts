@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { main } from '../../src/cli.js'
 import { withDatabaseName } from '../../src/database/address.js'
 import { quoteIdentifier } from '../../src/database/quote.js'
@@ -9,6 +9,9 @@ import { splitWords } from '../../src/words.js'
 import { inDatabase } from '../support/backups.js'
 import { onServer, type TestDatabase, testDatabase } from '../support/database.js'
 import { takeDownOutput } from '../support/printed.js'
+
+// Each test starts obs several times.
+vi.setConfig({ testTimeout: 180_000 })
 
 let folder: string
 let db: TestDatabase

@@ -1,13 +1,16 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { main } from '../../src/cli.js'
 import { withDatabaseName } from '../../src/database/address.js'
 import { quoteIdentifier } from '../../src/database/quote.js'
 import { databaseNames, inDatabase } from '../support/backups.js'
 import { onServer, type TestDatabase, testDatabase } from '../support/database.js'
 import { takeDownOutput } from '../support/printed.js'
+
+// Each test starts obs several times.
+vi.setConfig({ testTimeout: 180_000 })
 
 let folder: string
 let db: TestDatabase

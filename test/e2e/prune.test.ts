@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
 import {
   checksumsName,
@@ -14,6 +14,9 @@ import { quietContext } from '../../src/context.js'
 import { backupDirectory } from '../support/backups.js'
 import { obs } from '../support/cli.js'
 import { openTestDatabase } from '../support/database.js'
+
+// Each test starts obs several times.
+vi.setConfig({ testTimeout: 180_000 })
 
 let source: Awaited<ReturnType<typeof openTestDatabase>>
 beforeAll(async () => {

@@ -12,6 +12,9 @@ import { inDatabase } from '../support/backups.js'
 import { obs } from '../support/cli.js'
 import { onServer, type TestDatabase, testDatabase, testTemplate } from '../support/database.js'
 
+// Each test starts obs several times.
+vi.setConfig({ testTimeout: 180_000 })
+
 let cwd: string
 let template: Awaited<ReturnType<typeof testTemplate>>
 
