@@ -50,7 +50,8 @@ function memoized<T>(work: (run: SeedRun) => T): (run: SeedRun) => T {
   }
 }
 
-function settingsOf(run: SeedRun): RunSettings {
+/** The settings that a recorded run was made from. */
+export function settingsOf(run: SeedRun): RunSettings {
   const { run_id: runId, profile, seed, days, as_of: asOf, scale, ordinal, workspace_id: workspace, population } = run
   const origin = population ? { population: { ...population, asOf: new Date(population.asOf) } } : {}
   return { runId, profile, seed, days, asOf, scale, ordinal, workspace, ...origin }

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { exitCodes, UsageError } from '../errors.js'
 import { type ReportFormat, reportFormat, reportFormats } from '../reports/formats.js'
 import { nearest } from '../suggest.js'
@@ -9,12 +9,15 @@ import { validate } from '../validators/validate.js'
 import { action, type Invocation, withTarget } from './invocation.js'
 import { loadPackValidation } from './pack-validation.js'
 import { answerReport, chooseOutput } from './report-output.js'
+import { runScore } from './score.js'
 
 interface ValidateFlags {
   readonly format?: ReportFormat
   readonly output?: string
   readonly severity?: Severity
   readonly list?: boolean
+  readonly score?: string
+  readonly threshold?: number
 }
 
 export function validateCommand(): Command {
@@ -25,6 +28,8 @@ export function validateCommand(): Command {
     .option('--output <file>', 'write the report to a file as well, whole or not at all')
     .option('--severity <minimum>', 'run only the checks that matter this much: error, warning or info', parseSeverity)
     .option('--list', 'list the checks and run none')
+    .option('--score <manifest>', 'compare what the checks find with the faults that obs seed --faults planted')
+    .option('--threshold <share>', 'with --score: the least precision and recall, 0 to 1 (default: 1)', parseThreshold)
     .addHelpText('after', examples)
     .action(action(runValidate))
 }
@@ -36,15 +41,19 @@ Examples:
   $ obs validate --severity error               leave out warnings and notes
   $ obs validate --format junit --output reports/obs.xml
   $ obs validate --list                         what is checked, and how gravely
+  $ obs validate --score reports/faults-1f0c….json   precision and recall of the checks
 
 Exits 1 when a check fails: one of severity error that does not hold, or any that
-could not be carried out. Warnings and skipped checks leave the exit code at 0.`
+could not be carried out. Warnings and skipped checks leave the exit code at 0.
+With --score it exits 1 when precision or recall stays below the threshold.`
 
 async function runValidate(invocation: Invocation<ValidateFlags>, names: readonly string[]): Promise<void> {
   const { options, settings, context } = invocation
   const { suites: known, facts } = await loadPackValidation(settings.pack)
   const suites = atLeast(selectSuites(known, names), options.severity ?? 'info')
   if (options.list) return invocation.answer(listAnswer(listChecks(suites)))
+  if (options.threshold !== undefined && options.score === undefined) throw thresholdAlone()
+  if (options.score !== undefined) return runScore(invocation, options.score, suites, facts)
   const output = await chooseOutput(options)
   const result = await withTarget(
     invocation,
@@ -53,6 +62,19 @@ async function runValidate(invocation: Invocation<ValidateFlags>, names: readonl
   )
   await answerReport(invocation, { result, json: result, output })
   if (result.summary.failed > 0) process.exitCode = exitCodes.failed
+}
+
+function parseThreshold(text: string): number {
+  const share = Number(text)
+  if (text.trim() !== '' && share >= 0 && share <= 1) return share
+  throw new InvalidArgumentError('--threshold is a number from 0 to 1.')
+}
+
+function thresholdAlone(): UsageError {
+  return new UsageError('--threshold goes with --score', {
+    code: 'threshold_alone',
+    hint: 'Add --score <manifest>, the file that obs seed --faults wrote.',
+  })
 }
 
 function listAnswer(checks: readonly ListedCheck[]): { json: unknown; text: string } {

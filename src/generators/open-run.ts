@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { RunContext } from '../context.js'
 import { type Session, withTransaction } from '../database/connect.js'
 import { quoteIdentifier } from '../database/quote.js'
 import { obsVersion } from '../package.js'
@@ -9,6 +10,7 @@ import {
   OtherVersionError,
   UnfinishedRunError,
 } from './errors.js'
+import { withTruth } from './faults/record-truth.js'
 import { type Numbering, reserveNumbers } from './numbering.js'
 import type { FactTable, ReferenceTable, RunSettings, SeedPack, SeedPlan } from './pack.js'
 import { type Partitioning, readPartitioning } from './partitions.js'
@@ -55,7 +57,7 @@ const noWorkspace = '00000000-0000-0000-0000-000000000000'
  * Begins a run: looks at everything that could refuse it, reserves what it needs and records
  * it. Nothing that others see has changed.
  */
-export async function beginRun(session: Session, request: SeedRequest): Promise<OpenRun> {
+export async function beginRun(session: Session, request: SeedRequest, context: RunContext): Promise<OpenRun> {
   const { generators: pack, schema, mode } = request
   await prepareSession(session, schema, request.lockTimeout)
   await checkSchema(session, pack, schema)
@@ -68,13 +70,14 @@ export async function beginRun(session: Session, request: SeedRequest): Promise<
       workspace,
       runs.map(({ run_id }) => run_id),
     )
-  const settings = settingsOf(request, workspace, isSeeded && mode === 'append' ? runs : undefined)
+  const chosen = settingsOf(request, workspace, isSeeded && mode === 'append' ? runs : undefined)
 
-  const prepared = (await pack.prepare?.(session, settings, schema, undefined)) ?? null
-  const plan = pack.plan(settings, prepared)
+  const prepared = (await pack.prepare?.(session, chosen, schema, undefined)) ?? null
+  const plan = pack.plan(chosen, prepared)
   const references = await plan.references()
   const ids = await readIds(session, schema, workspace, pack.coded, references)
   const tables = await plan.facts(idsFrom(ids))
+  const settings = await withTruth(request, chosen, plan, idsFrom(ids), context)
   const known = [...Object.keys(pack.requires), ...tables.map(({ table }) => table)]
   const structure = await readStructure(session, schema, [...new Set(known)])
   const numbered = await numberTables(session, schema, tables, plan)
@@ -209,8 +212,8 @@ export async function hasSyntheticRows(
 }
 
 /** The settings of the run; `earlier` are the runs that it is appended to. */
-function settingsOf(
-  { seed, profile, days, asOf, scale, spans }: SeedRequest,
+export function settingsOf(
+  { seed, profile, days, asOf, scale, spans, faults }: SeedRequest,
   workspace: string,
   earlier: readonly RecordedRun[] | undefined,
 ): RunSettings {
@@ -221,6 +224,7 @@ function settingsOf(
   return {
     ...{ runId, seed, profile, days, asOf, scale, workspace, ordinal },
     ...(spans ? { spans } : {}),
+    ...(faults ? { faults: faults.settings } : {}),
     ...(first ? { population: { seed: first.seed, profile: first.profile, days: first.days, asOf: first.as_of } } : {}),
   }
 }

@@ -80,7 +80,7 @@ export async function publishRun(
     const tables = { ...facts, ...closing, ...references }
     const proof = proofOf(run.tables, loaded)
     await recordRun(session, {
-      ...{ settings, window: plan.window, incidents: plan.incidents, notes: plan.notes, proof },
+      ...{ settings, window: plan.window, incidents: plan.incidents, notes: notesOf(run), proof },
       ...{ pack: pack.name, startedAt: run.startedAt },
       rows: Object.fromEntries(Object.entries(tables).map(([table, { inserted }]) => [table, inserted])),
     })
@@ -282,4 +282,9 @@ function proofOf(tables: readonly FactTable[], loaded: readonly LoadedShard[]): 
 
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0)
+}
+
+/** What is worth keeping beside the rows: prices, for example, and the faults that were planted. */
+function notesOf({ plan, settings }: OpenRun): Readonly<Record<string, unknown>> {
+  return settings.truth ? { ...plan.notes, faults: settings.truth } : plan.notes
 }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { UsageError } from '../errors.js'
 import { nearest } from '../suggest.js'
+import type { FaultRequest } from './faults/record-truth.js'
 import type { SeedPack } from './pack.js'
 
 /** What to seed. */
@@ -31,6 +32,8 @@ export interface SeedOptions {
   readonly workers?: number | undefined
   /** Whether the steps of every trace are made as well, by packs that have them. */
   readonly spans?: boolean | undefined
+  /** Faults to plant, and where the truth about them is written down. */
+  readonly faults?: FaultRequest | undefined
   /** Milliseconds to wait for a table that somebody else has locked; 15 seconds by default. */
   readonly lockTimeout?: number
 }
@@ -50,6 +53,7 @@ export interface SeedRequest {
   readonly mode: SeedMode
   readonly workers: number
   readonly spans: boolean
+  readonly faults: FaultRequest | undefined
   readonly lockTimeout: number
 }
 
@@ -72,7 +76,7 @@ const optionsSchema = z.object({
 })
 
 /** @throws UsageError naming every option that cannot be used. */
-export function checkOptions({ generators, ...options }: SeedOptions): SeedRequest {
+export function checkOptions({ generators, faults, ...options }: SeedOptions): SeedRequest {
   const parsed = optionsSchema.safeParse(options)
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => issue.message)
@@ -82,7 +86,7 @@ export function checkOptions({ generators, ...options }: SeedOptions): SeedReque
   const names = generators.profiles.map(({ name }) => name)
   const profile = parsed.data.profile ?? names[0] ?? ''
   if (!names.includes(profile)) throw unknownProfile(profile, names)
-  return { ...rest, generators, profile, workers, workspace: workspace?.toLowerCase() }
+  return { ...rest, generators, faults, profile, workers, workspace: workspace?.toLowerCase() }
 }
 
 export function defaultWorkers(): number {

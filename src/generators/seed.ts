@@ -68,7 +68,7 @@ export interface SeedResult {
  */
 export async function seed(database: Database, options: SeedOptions, context: RunContext): Promise<SeedResult> {
   const request = checkOptions(options)
-  return carryOut(database, request, context, (session) => beginRun(session, request))
+  return carryOut(database, request, context, (session) => beginRun(session, request, context))
 }
 
 /**

@@ -25,10 +25,10 @@ export async function writeReport(path: string, text: string): Promise<void> {
  *
  * @throws UsageError when `path` is a folder.
  */
-export async function refuseFolder(path: string): Promise<void> {
+export async function refuseFolder(path: string, flag = '--output'): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   if (!found?.isDirectory()) return
-  throw new UsageError(`--output names a folder: ${path}`, {
+  throw new UsageError(`${flag} names a folder: ${path}`, {
     code: 'output_is_folder',
     hint: 'Name a file in it.',
     details: { path },

@@ -65,10 +65,15 @@ export function scoreChecks<Facts>(
     const matches: Match[] = []
     for (const check of suites.flatMap(({ checks }) => checks)) {
       const result = results.find(({ id }) => id === check.id)
-      if (result && complains(result) && check.failing) matches.push(await match(check, manifest, context))
+      if (result && complains(result) && namesRows(check, manifest)) matches.push(await match(check, manifest, context))
     }
     return score(manifest, results, matches, options.threshold)
   })
+}
+
+/** A check that only looks on from another side names something else than the rows that were planted. */
+function namesRows<Facts>({ id, failing }: Check<Facts>, { faults }: FaultManifest): boolean {
+  return failing !== undefined && (faults.some(({ checks }) => checks.includes(id)) || !isExpected(faults, id))
 }
 
 /** What a check named, by the fault that accounts for it; the key '' stands for rows that none does. */
@@ -158,8 +163,11 @@ function scoreCheck({ id, keys, flagged }: Match, { faults }: FaultManifest): Ch
 }
 
 function unexpectedOf({ faults }: FaultManifest, results: readonly CheckResult[]): readonly string[] {
-  const isExpected = (id: string) => faults.some((fault) => fault.planted > 0 && accounts(fault, id))
-  return results.filter((result) => complains(result) && !isExpected(result.id)).map(({ id }) => id)
+  return results.filter((result) => complains(result) && !isExpected(faults, result.id)).map(({ id }) => id)
+}
+
+function isExpected(faults: readonly PlantedFault[], id: string): boolean {
+  return faults.some((fault) => fault.planted > 0 && accounts(fault, id))
 }
 
 function accounts({ checks, also_seen_by }: PlantedFault, id: string): boolean {

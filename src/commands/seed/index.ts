@@ -2,9 +2,14 @@ import { Command } from 'commander'
 import { UsageError } from '../../errors.js'
 import { resumeSeed, type SeedMode, type SeedOptions, seed } from '../../generators/seed.js'
 import type { Pack } from '../../packs.js'
+import { fidelityText } from '../../reports/fidelity/terminal.js'
+import type { FidelityReport } from '../../validators/fidelity/report.js'
 import { startOfDay, wholeDays } from '../days.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import type { ExplainFlags } from './explain.js'
+import { planFaults, seedFaultsCommand } from './faults.js'
+import { type ReportFlags, refuseReport, reportOn, seedFidelityCommand, writePage } from './fidelity.js'
+import { generateFiles, renderFiles, type SinkFlags } from './files.js'
 import { parseAsOf, parseRows, parseScale, parseSeed, parseUuid, parseWorkers } from './flags.js'
 import { generatorsOf } from './generators-of.js'
 import type { InferFlags } from './infer.js'
@@ -12,7 +17,11 @@ import { seedRemoveCommand } from './remove.js'
 import { renderSeed } from './render.js'
 import { seedRunsCommand } from './runs.js'
 
-interface SeedFlags extends Pick<ExplainFlags, 'explain'>, Pick<InferFlags, 'infer' | 'rows' | 'output'> {
+interface SeedFlags
+  extends Pick<ExplainFlags, 'explain'>,
+    Pick<InferFlags, 'infer' | 'rows' | 'output'>,
+    SinkFlags,
+    ReportFlags {
   readonly load?: boolean
   readonly days: number
   readonly asOf?: Date
@@ -25,6 +34,8 @@ interface SeedFlags extends Pick<ExplainFlags, 'explain'>, Pick<InferFlags, 'inf
   readonly resume?: boolean
   readonly workers?: number
   readonly spans?: boolean
+  readonly faults?: string
+  readonly faultsManifest?: string
 }
 
 export function seedCommand(): Command {
@@ -52,10 +63,23 @@ export function seedCommand(): Command {
     .option('--explain [table.column]', 'print the plan: tables, columns, generators and expected shares; load nothing')
     .option('--infer', 'propose a plan for the tables of the schema and print it as configuration; load nothing')
     .option('--rows <n>', 'with --infer: rows of a table that refers to others', parseRows, 1000)
-    .option('--output <file>', 'with --infer: write the configuration to a file (.ts, .js, .mjs or .json)')
+    .option('--output <path>', 'with --sink: the folder to write to; with --infer: the configuration file to write')
     .option('--load', 'with --infer: load the proposed plan at once')
+    .option(
+      '--faults <list>',
+      'plant faults for checks to find, for example duplicates,orphans=0.01 (see obs seed faults)',
+    )
+    .option(
+      '--faults-manifest <file>',
+      'where to write which rows have which fault (default: reports/faults-<run>.json)',
+    )
+    .option('--sink <format>', 'write files instead of a database: csv, ndjson or parquet; null keeps nothing')
+    .option('--gzip', 'compress csv and ndjson')
+    .option('--report <file.html>', 'compare what landed with what was declared, and write a page about it')
     .addHelpText('after', examples)
     .action(run)
+    .addCommand(seedFidelityCommand())
+    .addCommand(seedFaultsCommand())
     .addCommand(seedRunsCommand())
     .addCommand(seedRemoveCommand())
 }
@@ -68,6 +92,9 @@ Examples:
   $ obs seed --days 7 --append --scale 0.5                  half a week's worth on top
   $ obs seed --profile load --days 30                       millions of rows
   $ obs seed --profile phase1 --spans                       a known run again, step by step
+  $ obs seed --days 30 --sink parquet --output data/        files, and no database
+  $ obs seed --days 30 --report reports/run.html            how well the rows follow what was declared
+  $ obs seed --days 30 --faults duplicates,orphans=0.01     then: obs validate --score <manifest>
   $ obs seed --resume                                       go on after an interruption, a crash, a full disk
   $ obs seed --explain orders.total                         how a column is filled
   $ obs seed --infer --output obs.config.ts                 a plan for any schema, to be looked over
@@ -91,24 +118,95 @@ async function carryOut(
   invocation: Invocation<SeedFlags>,
   given: readonly (typeof resumable)[number][],
 ): Promise<void> {
-  const { options, settings, context } = invocation
+  const { options, settings } = invocation
   if (options.explain !== undefined) return (await import('./explain.js')).explain(invocation)
   if (options.infer && !options.load) return (await import('./infer.js')).inferAndPrint(invocation)
   const mode = modeOf(options)
+  refuseTogether(options)
+  await refuseReport(options)
   const generators = await generatorsOf(options.infer ? await inferredPack(invocation) : settings.pack)
+  const faults = await planFaults(generators, options)
   const { days, seed: number, profile, scale, workers, spans } = options
-  const wanted = {
+  const wanted: SeedOptions = {
     ...{ generators, schema: settings.pack.schema, days, seed: number, profile, scale, mode, workers, spans },
     asOf: options.asOf ?? startOfDay(new Date()),
     workspace: options.workspace ?? settings.workspace,
+    faults: faults?.request,
   }
   const insisted = new Set<keyof SeedOptions>([...given, ...(mode === 'first' ? [] : (['mode'] as const))])
-  const result = await withTarget(
+  const { json, text } = await generate(invocation, wanted, insisted)
+  const manifest = faults?.path()
+  invocation.answer({
+    json: manifest === undefined ? json : { ...json, faults_manifest: manifest },
+    text: manifest === undefined ? text : `${text}\n\nFaults were planted; ${manifest} says which rows have them.`,
+  })
+}
+
+interface SeedAnswer {
+  readonly json: object
+  readonly text: string
+}
+
+/** Into the database, or into files where a sink is named. */
+async function generate(
+  invocation: Invocation<SeedFlags>,
+  wanted: SeedOptions,
+  insisted: ReadonlySet<keyof SeedOptions>,
+): Promise<SeedAnswer> {
+  const { options, context, style } = invocation
+  if (options.sink !== undefined) {
+    const files = await generateFiles(invocation, options, wanted)
+    return { json: files, text: renderFiles(files, style) }
+  }
+  const json = await withTarget(
     invocation,
     (database) => (options.resume ? resumeSeed(database, wanted, insisted, context) : seed(database, wanted, context)),
     { purpose: 'seed', connections: 2 },
   )
-  invocation.answer({ json: result, text: renderSeed(result, invocation.style) })
+  const answer = { json, text: renderSeed(json, style) }
+  return options.report === undefined ? answer : withReport(invocation, answer, json.run_id)
+}
+
+async function withReport(
+  invocation: Invocation<SeedFlags>,
+  { json, text }: SeedAnswer,
+  run: string,
+): Promise<SeedAnswer> {
+  const { options, style, terminal } = invocation
+  const report = await withTarget(invocation, (database) => reportOn(invocation, database, run), {
+    purpose: 'fidelity',
+    connections: 1,
+    readOnly: true,
+  })
+  const written = await writePage(options, report)
+  const { summary, comparisons } = report
+  return {
+    json: { ...json, fidelity: { report: written, summary, verdicts: verdictsOf(comparisons) } },
+    text: `${text}\n\n${fidelityText(report, style, terminal.width)}\n\nReport written to ${written}`,
+  }
+}
+
+function verdictsOf(comparisons: FidelityReport['comparisons']): Record<string, string> {
+  return Object.fromEntries(comparisons.map(({ id, verdict }) => [id, verdict]))
+}
+
+/** Flags that mean different things and cannot both be meant. */
+function refuseTogether({ sink, output, gzip, report, resume, infer, faults, faultsManifest }: SeedFlags): void {
+  const problem =
+    sink === undefined && (gzip || (output !== undefined && !infer))
+      ? '--output and --gzip are about files, and no sink was named'
+      : sink !== undefined && report !== undefined
+        ? '--report compares rows in a database, and --sink writes files'
+        : sink !== undefined && resume
+          ? '--resume goes on in a database, and --sink writes files'
+          : resume && (faults !== undefined || faultsManifest !== undefined)
+            ? '--resume goes on with the faults that the run was begun with'
+            : undefined
+  if (problem === undefined) return
+  throw new UsageError(problem, {
+    code: 'flags_exclude',
+    hint: 'Leave one of them out; obs seed --help has examples.',
+  })
 }
 
 /** A pack whose plan is read off the schema; the runs of a shipped pack are not mixed up with it. */

@@ -41,7 +41,7 @@ export function withFaults<Context>(
 ): FactTable {
   const own = armed.filter(({ fault }) => fault.table === fact.table || fault.follow?.[fact.table])
   if (own.length === 0) return fact
-  const { rows: _, ...table } = fact
+  const { rows: _, countRows: __, ...table } = fact
   return {
     ...table,
     encode: (stretch, target) => plantedRows(fact, new Planter(fact, own, context, witness), stretch, target),

@@ -12,7 +12,7 @@ export interface Surveyed {
   readonly settings: RunSettings
   readonly window: Stretch
   readonly catalogue: FaultCatalogue
-  facts(witness: Witness): readonly FactTable[]
+  facts(witness: Witness): Promise<readonly FactTable[]>
 }
 
 /**
@@ -27,7 +27,7 @@ export async function surveyFaults(surveyed: Surveyed, { progress, signal }: Run
   progress.step('working out which rows get a fault')
   const buffer = new CopyBuffer()
   let rows = 0
-  for (const fact of surveyed.facts((fault, key) => keys.get(fault)?.add(key))) {
+  for (const fact of await surveyed.facts((fault, key) => keys.get(fault)?.add(key))) {
     for (const written of fact.encode(window, buffer)) {
       throwIfAborted(signal)
       buffer.clear()

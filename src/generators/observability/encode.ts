@@ -19,13 +19,13 @@ const traceColumns = columns({
   ...{ trace_id: 'varchar', timestamp: 'timestamptz', latency_ms: 'int4' },
   ...{ version: 'varchar', intent_category: 'varchar', model: 'varchar', model_provider: 'varchar' },
   ...{ metadata: 'jsonb', input: 'text', status: 'varchar', error: 'text', output: 'text' },
-  ...{ tokens_input: 'int4', tokens_output: 'int4', tokens_total: 'int4', cost_usd: 'numeric' },
+  ...{ tokens_input: 'int4', tokens_output: 'int4', tokens_total: 'int4', cost_usd: 'numeric(10,6)' },
   ...{ user_id: 'varchar', user_segment: 'varchar' },
 })
 
 const evaluationColumns = columns({
   ...{ workspace_id: 'uuid', agent_id: 'varchar', evaluator: 'varchar', metric: 'varchar', metadata: 'jsonb' },
-  ...{ id: 'uuid', trace_id: 'varchar', trace_timestamp: 'timestamptz', score: 'numeric', is_passing: 'bool' },
+  ...{ id: 'uuid', trace_id: 'varchar', trace_timestamp: 'timestamptz', score: 'numeric(5,2)', is_passing: 'bool' },
   ...{ comment: 'text', created_at: 'timestamptz', updated_at: 'timestamptz' },
 })
 

@@ -19,6 +19,13 @@ const modelMix: Readonly<Record<Version, Readonly<Record<string, number>>>> = {
   },
 }
 
+/** The share of each model in the traffic of a version. */
+export function modelShares(version: Version): Record<string, number> {
+  const mix = modelMix[version]
+  const total = Object.values(mix).reduce((sum, weight) => sum + weight, 0)
+  return Object.fromEntries(Object.entries(mix).map(([model, weight]) => [model, weight / total]))
+}
+
 /** How a version compares with the others. */
 export const versionTraits: Readonly<
   Record<Version, { readonly latency: number; readonly failures: number; readonly quality: number }>

@@ -4,6 +4,7 @@ import { dayMs } from './calendar.js'
 import { calibrate } from './calibrate.js'
 import type { Calibration } from './calibration.js'
 import { changeLog, type EncodingSource, evaluationTable, spanTable, traceTable } from './encode.js'
+import { faultCatalogue, plantFaults } from './faults.js'
 import { planIncidents } from './incidents.js'
 import { lastSeen } from './last-seen.js'
 import { makePopulation } from './population.js'
@@ -38,6 +39,7 @@ export const observability: SeedPack = {
   refresh: 'traces_refresh_rollups',
   changeLog,
   derived: ['traces_hourly', 'traces_daily'],
+  faults: faultCatalogue,
   workspaces: { table: 'workspaces', demo: demoWorkspace },
   thread: { file: new URL(`./observability-thread${extname(import.meta.url)}`, import.meta.url) },
   plan,
@@ -59,11 +61,12 @@ function plan(run: RunSettings): SeedPlan {
       const home = people.home
       return [workspaceRows(run, home), departmentRows(run, home), environmentRows(run, home)]
     },
-    async facts(found) {
+    async facts(found, witness) {
       ids = found
       const texts = await makeTexts(run.runId, profile.texts.perIntent)
       const facts: EncodingSource = { ...source, workspace: run.workspace, ids, texts }
-      return [traceTable(facts), evaluationTable(facts), ...(run.spans ? [spanTable(facts)] : [])]
+      const made = [traceTable(facts), evaluationTable(facts), ...(run.spans ? [spanTable(facts)] : [])]
+      return plantFaults(made, { run, profile, population, window, ids }, witness)
     },
     async closing() {
       if (!ids) throw new Error('the facts of a run come before what closes it')

@@ -41,7 +41,7 @@ export function departmentRows(run: RunSettings, home: Stretch): ReferenceTable 
     table: 'departments',
     columns: columns({
       ...{ id: 'uuid', workspace_id: 'uuid', department_code: 'varchar', department_name: 'varchar' },
-      ...{ description: 'text', monthly_budget_usd: 'numeric', cost_center_code: 'varchar', ...stamps },
+      ...{ description: 'text', monthly_budget_usd: 'numeric(10,2)', cost_center_code: 'varchar', ...stamps },
     }),
     key: ['workspace_id', 'department_code'],
     rows: departments.map(({ code, name, description, monthlyBudgetUsd, costCenter }) => [

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable, Transform } from 'node:stream'
+import { Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { throwIfAborted } from '../../database/connect.js'
 import { ObsError, UsageError } from '../../errors.js'
 import { isAlive } from '../../is-alive.js'
 
@@ -93,7 +94,16 @@ async function fill(
   })
   const compress = name.endsWith('.gz') ? [createGzip()] : []
   const source = Readable.from(chunks, { objectMode: false })
-  await pipeline([source, ...compress, meter, handle.createWriteStream({ autoClose: false })], { signal })
+  const target = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      // Unlike `write`, it goes on until all of the chunk is written.
+      handle.appendFile(chunk).then(() => done(), done)
+    },
+  })
+  await pipeline([source, ...compress, meter, target], { signal }).catch((error: unknown) => {
+    throwIfAborted(signal)
+    throw error
+  })
   return { name, bytes, sha256: hash.digest('hex') }
 }
 

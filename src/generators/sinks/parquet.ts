@@ -100,8 +100,8 @@ const elements: Readonly<Record<Kind, Partial<SchemaElement>>> = {
   bytea: { type: 'BYTE_ARRAY' },
   uuid: { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16, logical_type: { type: 'UUID' } },
   // The logical type alone: given the older one as well, the writer would parse every value and print it anew.
-  json: { type: 'BYTE_ARRAY', logical_type: { type: 'JSON' } },
-  jsonb: { type: 'BYTE_ARRAY', logical_type: { type: 'JSON' } },
+  json: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'JSON' } },
+  jsonb: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'JSON' } },
   date: { type: 'INT32', converted_type: 'DATE' },
   time: { type: 'INT64', logical_type: { type: 'TIME', isAdjustedToUTC: false, unit: 'MICROS' } },
   timestamp: { type: 'INT64', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'MICROS' } },

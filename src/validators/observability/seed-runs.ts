@@ -1,3 +1,4 @@
+import type { Sql } from '../../database/connect.js'
 import type { ObservabilityContext } from './facts.js'
 
 /** A run of the generator, as it was recorded when it finished. */
@@ -37,4 +38,13 @@ export async function seedRuns({ session }: ObservabilityContext): Promise<reado
            nullif(settings -> 'population', 'null') as population, coalesce(incidents, '[]') as incidents
     from obs.seed_runs
     order by started_at, run_id`
+}
+
+/** The digest of the fault manifest that a run was made with; null when it has no faults, undefined when there is no such run. */
+export async function faultDigest(sql: Sql, runId: string): Promise<string | null | undefined> {
+  const [table] = await sql<{ exists: boolean }[]>`select to_regclass('obs.seed_runs') is not null as exists`
+  if (!table?.exists) return undefined
+  const [row] = await sql<{ digest: string | null }[]>`
+    select settings #>> '{faults,manifest_sha256}' as digest from obs.seed_runs where run_id = ${runId}`
+  return row?.digest
 }
