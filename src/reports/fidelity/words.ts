@@ -11,10 +11,15 @@ export const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as con
 /** The outcome in one sentence. */
 export function outcome({ summary, comparisons, run }: FidelityReport): string {
   const { matches, near, off } = summary
-  const faults = run.faults.length > 0 ? ` Faults were planted: ${run.faults.join(', ')}.` : ''
+  const faults = run.faults.length > 0 ? ` Faults were planted: ${listed(run.faults)}.` : ''
   if (off > 0) return `${off} of ${comparisons.length} distributions deviate from what was declared.${faults}`
   if (near > 0) return `${matches} of ${comparisons.length} distributions match, ${near} come close.${faults}`
   return `All ${comparisons.length} distributions match what was declared.${faults}`
+}
+
+function listed(faults: readonly string[]): string {
+  if (faults.length <= 4) return faults.join(', ')
+  return `${faults.slice(0, 3).join(', ')} and ${faults.length - 3} more`
 }
 
 /** What is furthest from what was declared, in words. */
