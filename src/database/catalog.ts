@@ -59,7 +59,7 @@ export interface CatalogObject {
  * beyond them is a fact that only `readObjects` gives.
  */
 export async function readCatalog(sql: Sql | Session, schemas: readonly string[]): Promise<readonly string[]> {
-  const rows = await queryWithSettings<CatalogRow>(sql, { search_path: 'pg_catalog' }, catalogQuery(schemas))
+  const rows = await queryWithSettings<CatalogRow>(sql, canonicalText, catalogQuery(schemas))
   return rows.map(lineOf).sort()
 }
 
@@ -77,7 +77,7 @@ export async function readCatalogLines(
   relations: readonly string[],
 ): Promise<readonly CatalogLine[]> {
   const query = catalogQuery(schemas, [], relations)
-  const rows = await queryWithSettings<CatalogRow>(sql, { search_path: 'pg_catalog' }, query)
+  const rows = await queryWithSettings<CatalogRow>(sql, canonicalText, query)
   return rows.map((row) => ({ line: lineOf(row), relation: row.relation }))
 }
 

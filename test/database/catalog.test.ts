@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
+import { quietContext } from '../../src/context.js'
 import { catalogHash, readCatalog } from '../../src/database/catalog.js'
-import { withSession, withTransaction } from '../../src/database/connect.js'
+import { withDatabase, withSession, withTransaction } from '../../src/database/connect.js'
 import { testDatabase } from '../support/database.js'
 
 const schemaText = `
@@ -70,10 +71,23 @@ it('says the same whatever the session is set to, and leaves the session as it w
   await withSession(sql, (session) =>
     withTransaction(session, async () => {
       await session`set local search_path to public, obs_nowhere`
+      await session`set local timezone to 'Asia/Kathmandu'`
       expect(await readCatalog(session, ['public'])).toEqual(plain)
       expect(await session`show search_path`).toEqual([{ search_path: 'public, obs_nowhere' }])
+      expect(await session`show timezone`).toEqual([{ TimeZone: 'Asia/Kathmandu' }])
     }),
   )
+})
+
+it('says the same of databases that live in different time zones', async () => {
+  const [here, there] = [await testDatabase(), await testDatabase()]
+  await here.sql.unsafe(schemaText)
+  await there.sql.unsafe(schemaText)
+  await there.sql.unsafe(`alter database ${there.address.database} set timezone to 'Asia/Kathmandu'`)
+  await withDatabase(there.address, quietContext(), async ({ sql }) => {
+    expect(await sql`show timezone`).toEqual([{ TimeZone: 'Asia/Kathmandu' }])
+    expect(await readCatalog(sql, ['public'])).toEqual(await readCatalog(here.sql, ['public']))
+  })
 })
 
 it('keeps to the schemas it is asked for, hostile names included', async () => {
