@@ -206,11 +206,15 @@ describe('directives', () => {
     ])
   })
 
-  it('below the first statement are a problem, and have no effect', () => {
-    const { directives, problems } = parseDirectives('/f.sql', 'select 1;\n-- obs: no-transaction\n')
-    expect(directives.noTransaction).toBe(false)
-    expect(problems).toMatchObject([{ message: expect.stringContaining('move it above'), location: { line: 2 } }])
-  })
+  it.each(['no-transaction', 'lossy the old names are gone', 'irreversible the old names are gone'])(
+    '%s below the first statement is a problem, and has no effect',
+    (directive) => {
+      const nothing = parseDirectives('/f.sql', 'select 1;\n').directives
+      const { directives, problems } = parseDirectives('/f.sql', `select 1;\n-- obs: ${directive}\n`)
+      expect(directives).toEqual(nothing)
+      expect(problems).toMatchObject([{ message: expect.stringContaining('move it above'), location: { line: 2 } }])
+    },
+  )
 
   it('leave to lint what lint is told to allow, anywhere in the file', () => {
     const { problems } = parseDirectives('/f.sql', '-- obs: allow x why\nselect 1;\n-- obs: allow\nselect 2;')

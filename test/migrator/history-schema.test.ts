@@ -62,6 +62,22 @@ it('lets a role migrate that may create nothing but tables in its own schema', a
   )
 })
 
+it('does not count the progress of backfills as a table of the pack in a receipt', async () => {
+  const db = await testDatabase()
+  const pack = { ...(await testPack(files, 'app')), historySchema: 'app' }
+  await migrateUp(db, pack, {}, context)
+  await db.sql`insert into app.pet values (1, 'Rex')`
+  await addFiles(pack, {
+    '0002_loud.up.sql': `-- obs: no-transaction\n-- obs: changes pet.name\n-- obs: backfill pet by id
+update pet set name = upper(name) where id > $1 and id <= $2;`,
+    '0003_age.ts': 'export const up = ({ sql }) => sql`alter table pet add column age int`',
+  })
+  await migrateUp(db, pack, { to: 2 }, context)
+  expect(await db.sql`select from app.backfill_progress`).not.toHaveLength(0)
+  const { preservation } = await migrateUp(db, pack, { preserve: 'hashes' }, context)
+  expect(preservation.tables.map((one) => one.table)).toEqual(['pet'])
+})
+
 it('says which flag helps when the role may not create the schema of the history', async () => {
   const db = await testDatabase()
   const as = await tenant(db, 'app')
