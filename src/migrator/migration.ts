@@ -53,6 +53,21 @@ export interface Migration {
   readonly verify: readonly Script[]
 }
 
+/** What a file says of itself about the way back. */
+export interface Declaration {
+  readonly directive: 'irreversible' | 'lossy'
+  readonly reason: string
+}
+
+/** What these files say about the way back, each thing once. */
+export function declarationsOf(scripts: readonly (Script | undefined)[]): readonly Declaration[] {
+  const all = (['irreversible', 'lossy'] as const).flatMap((directive) =>
+    scripts.map((script) => ({ directive, reason: script?.directives[directive] })),
+  )
+  const said = all.filter((one): one is Declaration => one.reason !== undefined)
+  return [...new Map(said.map((one) => [`${one.directive} ${one.reason}`, one])).values()]
+}
+
 /** The form for `variant`, else the one for every platform. */
 export function chooseScript(scripts: readonly Script[], variant: PlatformName | null): Script | undefined {
   return scripts.find((script) => script.variant === variant) ?? scripts.find((script) => script.variant === null)

@@ -57,6 +57,23 @@ it('gathers files, attempts, the backup and the receipt of a migration', async (
   ])
 })
 
+it('tells what the files that were applied say about the way back', async () => {
+  const db = await testDatabase()
+  const pack = await testPack({
+    '0001_pet.up.sql': 'create table pet (id bigint primary key);',
+    '0001_pet.down.sql': '-- obs: lossy the names are gone\ndrop table pet;',
+    '0002_mail.up.sql': '-- obs: irreversible the mails are sent\nselect 1;',
+    '0002_mail.citus.up.sql': '-- obs: irreversible never applied here\nselect 2;',
+    '0003_kind.up.sql': 'select 3;',
+  })
+  await migrateUp(db, pack, {}, context)
+  expect((await showMigration(db, pack, 1)).declared).toEqual([{ directive: 'lossy', reason: 'the names are gone' }])
+  expect((await showMigration(db, pack, 2)).declared).toEqual([
+    { directive: 'irreversible', reason: 'the mails are sent' },
+  ])
+  expect((await showMigration(db, pack, 3)).declared).toEqual([])
+})
+
 it('tells every attempt, those that failed and those outside a transaction once each', async () => {
   const db = await testDatabase()
   const pack = await testPack({

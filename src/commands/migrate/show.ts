@@ -20,7 +20,7 @@ Examples:
   $ obs migrate show 4
   $ obs migrate show 4 --json | jq '.attempts[-1].receipt'
 
-Its files, every attempt to apply or revert it (when, who, where, how long, what went wrong),
+Its files and what they say cannot be undone, every attempt to apply or revert it (when, who, where, how long, what went wrong),
 how to restore the backup that was made before, the receipt of what was compared, and both sides
 when the file is no longer what was applied. Only reads.`,
     )
@@ -38,7 +38,7 @@ when the file is no longer what was applied. Only reads.`,
     )
 }
 
-function showJson({ pack, platform, status, files, attempts, change }: ShownMigration) {
+function showJson({ pack, platform, status, files, declared, attempts, change }: ShownMigration) {
   const { version, name, state, appliedAt, reversible, stoppedAt } = status
   return {
     pack,
@@ -50,6 +50,7 @@ function showJson({ pack, platform, status, files, attempts, change }: ShownMigr
     reversible,
     ...(stoppedAt ? { stopped_at: stoppedAt } : {}),
     files,
+    declared,
     attempts: attempts.map(attemptJson(status.version)),
     change,
   }
@@ -79,7 +80,7 @@ function restoreCommand(id: string, version: number): string {
   return `obs backup restore ${id} --to before_${version}`
 }
 
-function showText({ pack, platform, status, files, attempts, change }: ShownMigration, style: Style): string {
+function showText({ pack, platform, status, files, declared, attempts, change }: ShownMigration, style: Style): string {
   const { version, name, state } = status
   const paint = state === 'applied' ? style.good : state === 'pending' ? style.notice : style.bad
   const receipt = attempts.findLast((attempt) => attempt.receipt && attempt.receipt.tables.length > 0)?.receipt
@@ -87,6 +88,7 @@ function showText({ pack, platform, status, files, attempts, change }: ShownMigr
     `${style.strong(`${version} ${printable(name)}`)} of ${pack} on ${platform}: ${paint(state)}`,
     '',
     ...fileLines(files),
+    ...(declared.length > 0 ? ['', ...declared.map(declaredLine)] : []),
     ...(change ? ['', 'the file is no longer what was applied (- as applied, + as it is now):'] : []),
     ...(change?.lines ?? []).map((line) => `  ${printable(line)}`),
     '',
@@ -101,6 +103,11 @@ function fileLines(files: ShownMigration['files']): readonly string[] {
     const path = relative(process.cwd(), file)
     return `${kind.padEnd(6)}  ${path.startsWith('..') ? file : path}${variant ? ` (for ${variant})` : ''}`
   })
+}
+
+function declaredLine({ directive, reason }: ShownMigration['declared'][number]): string {
+  const meaning = directive === 'lossy' ? 'a down does not bring all values back' : 'cannot be undone'
+  return `${meaning} (${directive}): ${printable(reason)}`
 }
 
 function attemptLines(attempts: readonly Attempt[], version: number, style: Style): readonly string[] {

@@ -112,5 +112,6 @@ function dirtyStep({ version, name, stoppedAt }: MigrationStatus, style: Style):
   if (stoppedAt?.certain) {
     return `${name} stopped before statement ${statement}; mend the file, then ${style.strong(command)} goes on there`
   }
-  return `${name} is running, or broke off, in statement ${statement}; if no run is active, see ${style.strong(`obs migrate repair ${version} --help`)}`
+  const look = style.strong(`obs migrate repair ${version}`)
+  return `${name} is running, or broke off, in statement ${statement}; ${style.strong(command)} goes on if the catalog can tell, ${look} shows every way out; both wait for a run that is active`
 }

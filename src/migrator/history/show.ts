@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Database } from '../../database/connect.js'
+import type { PlatformName } from '../../database/platform.js'
 import { UsageError } from '../../errors.js'
 import type { Pack } from '../../packs.js'
 import type { Change } from '../checksum/difference.js'
 import { discover } from '../files/discover.js'
-import type { Migration, ScriptKind } from '../migration.js'
+import { chooseScript, type Declaration, declarationsOf, type Migration, type ScriptKind } from '../migration.js'
 import type { PreservationReceipt } from '../preservation/receipt.js'
 import { readSignedHistory, type SignedEvent } from './history.js'
 import { type MigrationStatus, migrationStatus } from './status.js'
@@ -37,6 +38,8 @@ export interface ShownMigration {
   readonly status: MigrationStatus
   /** What the migration consists of; empty when its files are gone. */
   readonly files: readonly { readonly kind: ScriptKind; readonly file: string; readonly variant: string | null }[]
+  /** What the files, in the form that was applied or would be, say about the way back. */
+  readonly declared: readonly Declaration[]
   /** Oldest first. */
   readonly attempts: readonly Attempt[]
   /** How the file differs from what was applied. */
@@ -59,6 +62,7 @@ export async function showMigration(database: Database, pack: Pack, version: num
     platform: database.platform.name,
     status,
     files: files ? filesOf(files) : [],
+    declared: files ? declaredBy(files, events, database.platform.name) : [],
     attempts: attemptsOf(events),
     change: changes.find((one) => one.migration === files?.id) ?? null,
   }
@@ -67,6 +71,16 @@ export async function showMigration(database: Database, pack: Pack, version: num
 function filesOf(migration: Migration): ShownMigration['files'] {
   const kinds: readonly ScriptKind[] = ['up', 'down', 'verify']
   return kinds.flatMap((kind) => migration[kind].map(({ file, variant }) => ({ kind, file, variant })))
+}
+
+function declaredBy(
+  { up, down }: Migration,
+  events: readonly SignedEvent[],
+  platform: PlatformName,
+): readonly Declaration[] {
+  const applied = events.findLast((event) => event.direction === 'up')
+  const variant = applied ? applied.variant : platform
+  return declarationsOf([chooseScript(up, variant), chooseScript(down, variant)])
 }
 
 /** A version that was reverted and whose files are gone is in the history alone. */

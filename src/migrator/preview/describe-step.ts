@@ -3,7 +3,7 @@ import { describeStatement } from '../effects/describe-statement.js'
 import type { LockMode, StatementEffect } from '../effects/effects.js'
 import { locate } from '../files/location.js'
 import type { SchemaModel } from '../lint/schema-model.js'
-import { chooseScript, type Direction, type Script } from '../migration.js'
+import { chooseScript, type Direction, declarationsOf, type Script } from '../migration.js'
 import type { TableName } from '../preservation/touched-tables.js'
 import type { Statement } from '../statements/statements.js'
 import type { TableBook, TableState } from './table-book.js'
@@ -127,7 +127,6 @@ function functionPreview({ file, text }: Script): StatementPreview {
 function withoutDown({ migration, direction, script }: PreparedStep): readonly string[] {
   if (direction === 'down') return []
   const down = chooseScript(migration.down, script.variant)
-  if (!down) return ['there is no down file']
-  const reasons = [script, down].flatMap(({ directives }) => [directives.irreversible, directives.lossy])
-  return [...new Set(reasons.filter((reason) => reason !== undefined))]
+  const reasons = declarationsOf([script, down]).map(({ reason }) => reason)
+  return [...(down ? [] : ['there is no down file']), ...new Set(reasons)]
 }

@@ -138,12 +138,14 @@ alter table pet alter column name type text;`,
       '0003_y.down.sql': 'select 1;',
       '0004_z.up.sql': 'create table z ();',
       '0004_z.down.sql': 'drop table z;',
+      '0005_w.up.sql': '-- obs: irreversible the mails are sent\nselect 1;',
     })
     const { migrations } = await preview(db, pack)
     expect(migrations.map((one) => one.cannotBeUndone)).toEqual([
       ['drops the values of pet.name', 'there is no down file'],
       ['the old keys are gone'],
       [],
+      ['there is no down file', 'the mails are sent'],
     ])
     const back = await preview(db, pack, (situation) => planDown(situation, { steps: 1 }))
     expect(back.migrations.map((one) => one.cannotBeUndone)).toEqual([['drops the rows of pet']])
