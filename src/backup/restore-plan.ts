@@ -5,7 +5,7 @@ import type { NativeTool } from './choose-engine.js'
 import { type DdlStatement, parseDdl, rolesOf } from './ddl.js'
 import type { Cipher } from './encryption.js'
 import { largeObjectStatements } from './large-objects.js'
-import type { Manifest, ManifestSequence, ManifestTable } from './manifest.js'
+import { catalogName, type Manifest, type ManifestSequence, type ManifestTable } from './manifest.js'
 import { archiveInput, readDefinitions } from './native.js'
 import { requireRestoreTool } from './native-tools.js'
 
@@ -63,6 +63,8 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const noOwner = options.noOwner === true
   const archive = readerOf(folder, manifest, options.decrypt)
+  // A key that does not fit is noticed here, and not by a program that chokes on what it is fed.
+  if (manifest.encryption !== 'none') await archive.text(catalogName)
   const { tables, sequences } = manifest
   const jobs = options.jobs ?? defaultJobs
   const common = { folder, archive, manifest, noOwner, tables, sequences, rowsAlone: false, jobs }
