@@ -13,7 +13,7 @@ import { withDatabase } from '../../src/database/connect.js'
 import { quoteIdentifier } from '../../src/database/quote.js'
 import { UsageError } from '../../src/errors.js'
 import { Secret } from '../../src/secret.js'
-import { databaseNames, inDatabase } from '../support/backups.js'
+import { databaseNames, expectNothingRestored, inDatabase } from '../support/backups.js'
 import { onServer, testDatabase, testTemplate } from '../support/database.js'
 
 const context = quietContext()
@@ -71,8 +71,6 @@ function replace(
   return restoreBackup({ directory, id: 'latest', to, replace: confirm }, run)
 }
 
-const leftOvers = async () => (await databaseNames()).filter((name) => name.startsWith('obs_restore_'))
-
 describe('restoreBackup with replace', () => {
   it('takes the place of a database, which is kept as it was, and goes back to it', async () => {
     const to = await damagedDatabase()
@@ -101,7 +99,7 @@ describe('restoreBackup with replace', () => {
     expect(seen).toMatchObject([{ database: to.database, contents: ['public.pet'], backupOf: template.name }])
     expect(seen[0]?.sessions).toBeGreaterThan(0)
     expect(await pets(to)).toBe(1)
-    expect(await leftOvers()).toEqual([])
+    await expectNothingRestored()
   })
 
   it('ends the sessions that are connected, and lets nobody in between', async () => {
@@ -155,7 +153,7 @@ describe('restoreBackup with replace', () => {
       const run = replace(to, yes, { progress, signal: controller.signal })
       await expect(run).rejects.toMatchObject({ code: 'interrupted', message: expect.stringContaining('was undone') })
       expect(await pets(to)).toBe(1)
-      expect(await leftOvers()).toEqual([])
+      await expectNothingRestored()
       expect((await databaseNames()).filter((name) => name.startsWith(`${to.database}_`))).toEqual([])
     },
   )
@@ -188,7 +186,7 @@ describe('restoreBackup with replace', () => {
       exitCode: 2,
       details: { obstacles: expect.arrayContaining(['the role does not own it', 'the role may not create databases']) },
     })
-    expect(await leftOvers()).toEqual([])
+    await expectNothingRestored()
   })
 
   it('takes a name with quotes, and one as long as names can be', async () => {

@@ -10,7 +10,14 @@ import { quietContext, type RunContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
 import { withDatabase } from '../../src/database/connect.js'
 import { Secret } from '../../src/secret.js'
-import { backupDirectory, databaseNames, fingerprints, freshAddress, inDatabase } from '../support/backups.js'
+import {
+  backupDirectory,
+  databaseNames,
+  expectNothingRestored,
+  fingerprints,
+  freshAddress,
+  inDatabase,
+} from '../support/backups.js'
 import { onServer, openTestDatabase, testDatabase } from '../support/database.js'
 
 const run = promisify(execFile)
@@ -66,8 +73,6 @@ function abortedAt(step: string): RunContext {
     progress: { ...progress, step: (text) => void (text === step && controller.abort()) },
   }
 }
-
-const leftOvers = async () => (await databaseNames()).filter((name) => name.startsWith('obs_restore_'))
 
 describe('restoreBackup', () => {
   it('keeps the history of migrations, and the manifest knows where every pack stands', async () => {
@@ -188,7 +193,7 @@ describe('restoreBackup', () => {
         exitCode: 130,
       })
       expect(await databaseNames()).not.toContain(to.database)
-      expect(await leftOvers()).toEqual([])
+      await expectNothingRestored()
     },
   )
 

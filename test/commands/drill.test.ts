@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
 import { readProof } from '../../src/backup/proof.js'
 import { quietContext } from '../../src/context.js'
-import { databaseNames } from '../support/backups.js'
+import { expectNothingRestored } from '../support/backups.js'
 import { obs } from '../support/cli.js'
 import { openTestDatabase } from '../support/database.js'
 import { installObservability } from '../support/observability.js'
@@ -27,7 +27,6 @@ afterAll(async () => {
 
 const takeBackup = () => createBackup(source, { directory: join(cwd, 'backups'), engine: 'built-in' }, quietContext())
 const run = (...args: string[]) => obs(['backup', ...args], { cwd, env: { DATABASE_URL: source.url } })
-const leftOvers = async () => (await databaseNames()).filter((name) => name.startsWith('obs_restore_'))
 
 it('restores the newest backup, validates it, records the proof and leaves no database behind', async () => {
   const { code, stdout, stderr } = await run('drill', '--json', '--format', 'junit', '--output', 'drill.xml')
@@ -48,7 +47,7 @@ it('restores the newest backup, validates it, records the proof and leaves no da
     level: 'restored',
     by: 'drill',
   })
-  expect(await leftOvers()).toEqual([])
+  await expectNothingRestored()
 }, 120_000)
 
 it('fails, without a proof, when the restored data is not valid, and when the backup is damaged', async () => {
@@ -66,7 +65,7 @@ it('fails, without a proof, when the restored data is not valid, and when the ba
   const damaged = await run('drill', bad.id)
   expect(damaged.code).toBe(1)
   expect(damaged.stdout).toContain('post-data.sql: missing')
-  expect(await leftOvers()).toEqual([])
+  await expectNothingRestored()
 }, 120_000)
 
 it('proves with verify --restore, and refuses flags that would do nothing', async () => {
@@ -75,5 +74,5 @@ it('proves with verify --restore, and refuses flags that would do nothing', asyn
   expect(JSON.parse(stdout)).toMatchObject({ id: backup.id, restored: true })
   expect(await readProof(backup.path)).toMatchObject({ level: 'restored', by: 'verify' })
   expect(await run('verify', '--jobs', '2')).toMatchObject({ code: 2 })
-  expect(await leftOvers()).toEqual([])
+  await expectNothingRestored()
 }, 120_000)

@@ -10,12 +10,12 @@ import { type CliResult, obs } from '../support/cli.js'
 import { openTestDatabase, type TestDatabase } from '../support/database.js'
 
 let cwd: string
-/** One database with a migration to go, one that is up to date. */
+/** One database with migrations to go, one that is up to date. */
 const databases = new Map<string, TestDatabase & { close(): Promise<void> }>()
 
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'obs-interrupt-'))
-  for (const version of ['8', '9']) {
+  for (const version of ['8', '10']) {
     const database = await openTestDatabase()
     databases.set(version, database)
     const env = { DATABASE_URL: database.url }
@@ -36,10 +36,10 @@ const workspace = '8f14e45f-ceea-4e7a-9b1c-0242ac120001'
 it.each([
   ['8', ['migrate', 'up', '--backup', 'none']],
   ['8', ['migrate', 'down', '--to', '6', '--backup', 'none', '--yes']],
-  ['9', ['backup', 'create']],
-  ['9', ['seed', '--days', '1']],
-  ['9', ['validate']],
-  ['9', ['query', 'home-kpis']],
+  ['10', ['backup', 'create']],
+  ['10', ['seed', '--days', '1']],
+  ['10', ['validate']],
+  ['10', ['query', 'home-kpis']],
 ])('at version %s, Ctrl-C during obs %j exits with 130 and leaves no session and no change', async (version, args) => {
   const database = databases.get(version)
   if (!database) throw new Error(`no database at version ${version}`)

@@ -5,39 +5,48 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
 import { quietContext } from '../../src/context.js'
-import { withDatabaseName } from '../../src/database/address.js'
-import { type Sql, withSession } from '../../src/database/connect.js'
+import { connectionUrl, type ServerAddress, withDatabaseName } from '../../src/database/address.js'
+import { type Database, type Sql, withDatabase, withSession } from '../../src/database/connect.js'
+import { resetServer, startServer } from '../../src/database/embedded/server.js'
 import { quoteIdentifier } from '../../src/database/quote.js'
 import { inDatabase } from '../support/backups.js'
 import { obs } from '../support/cli.js'
-import { onServer, type TestDatabase, testDatabase, testTemplate } from '../support/database.js'
 
 // Each test starts obs several times.
 vi.setConfig({ testTimeout: 180_000 })
 
 let cwd: string
-let template: Awaited<ReturnType<typeof testTemplate>>
+/** A server of its own: half-restored databases are told by their names, and other tests make such too. */
+let server: ServerAddress
 
 /** A backup of 1,000 pets, and a template of the same database when it has lost most of them. */
 beforeAll(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'obs-replace-kill-'))
-  template = await testTemplate(async (database) => {
+  server = await startServer(cwd, quietContext())
+  await onServer((sql) => sql.unsafe('create database pets'))
+  await withDatabase(withDatabaseName(server, 'pets'), quietContext(), async (database) => {
     await database.sql.unsafe('create table pet (id int primary key); insert into pet select generate_series(1, 1000)')
     await createBackup(database, { directory: join(cwd, 'backups'), engine: 'built-in' }, quietContext())
     await database.sql.unsafe('delete from pet where id > 10')
   })
 })
 afterAll(async () => {
-  await template.drop()
+  await resetServer(cwd, quietContext())
   await rm(cwd, { recursive: true, force: true })
 })
 
-let live: TestDatabase
+let live: { readonly address: ServerAddress; readonly url: string }
 
 beforeEach(async () => {
-  live = await testDatabase(template.name)
-  onTestFinished(dropLeftOvers)
+  const address = withDatabaseName(server, 'live')
+  live = { address, url: connectionUrl(address) }
+  await onServer((sql) => sql.unsafe('create database live template pets'))
+  onTestFinished(dropAll)
 })
+
+function onServer<T>(work: (sql: Database['sql']) => Promise<T>): Promise<T> {
+  return withDatabase(withDatabaseName(server, 'postgres'), quietContext(), ({ sql }) => work(sql), { connections: 1 })
+}
 
 const run = (args: readonly string[], started?: (child: ChildProcess) => void) =>
   obs(args, { cwd, env: { DATABASE_URL: live.url }, ...(started ? { started } : {}) })
@@ -55,10 +64,9 @@ async function databases(): Promise<readonly string[]> {
   return rows.map(({ name }) => name)
 }
 
-async function dropLeftOvers(): Promise<void> {
+async function dropAll(): Promise<void> {
   for (const name of await databases()) {
-    if (name !== live.address.database)
-      await onServer((sql) => sql.unsafe(`drop database if exists ${quoteIdentifier(name)} with (force)`))
+    await onServer((sql) => sql.unsafe(`drop database if exists ${quoteIdentifier(name)} with (force)`))
   }
 }
 
@@ -127,7 +135,6 @@ async function expectUntouchedAndRecoverable(): Promise<void> {
   const { database } = live.address
   expect(await petsIn(database)).toBe(10)
   expect((await databases()).filter((name) => name.includes('_replaced_'))).toEqual([])
-  await live.sql.end()
   const again = await replace()
   expect(again, again.stderr).toMatchObject({ code: 0 })
   const { kept } = JSON.parse(again.stdout)
@@ -170,7 +177,7 @@ it('is whole either way when it is killed at any moment of the swap', async () =
     expect([null, 0]).toContain(killed.code)
     if (kept.length === 0) expect(after).toBe(before)
     else expect([after, await petsIn(kept[0] ?? '')]).toEqual([1000, before])
-    await dropLeftOvers()
-    await inDatabase(live.address, ({ sql }) => sql`delete from pet where id > 10`)
+    await dropAll()
+    await onServer((sql) => sql.unsafe('create database live template pets'))
   }
 })

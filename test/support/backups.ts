@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { isTooNew } from '../../src/backup/choose-engine.js'
 import { findTool } from '../../src/backup/native-tools.js'
 import { quietContext } from '../../src/context.js'
@@ -36,6 +36,17 @@ export function inDatabase<T>(address: ServerAddress, work: (database: Database)
 export async function databaseNames(): Promise<string[]> {
   const rows = await onServer((sql) => sql<{ name: string }[]>`select datname as name from pg_database`)
   return rows.map(({ name }) => name)
+}
+
+/**
+ * Expects every temporary database of a restore to go away.
+ *
+ * Other tests restore on the same server meanwhile, and theirs go too; one that is left over stays.
+ */
+export async function expectNothingRestored(): Promise<void> {
+  const found = new Set((await databaseNames()).filter((name) => name.startsWith('obs_restore_')))
+  const remaining = async () => (await databaseNames()).filter((name) => found.has(name))
+  await expect.poll(remaining, { timeout: 50_000, interval: 500 }).toEqual([])
 }
 
 /** The fingerprint of every table by name. */

@@ -35,7 +35,7 @@ export const attempts = 20
  * Makes row number `ordinal` of a table; pure, and the same for the same seed.
  *
  * The first rows are ordinary, all null, and at the edge of their types; later ones are
- * mixed. `attempt` counts how often the server refused the row before: each attempt is
+ * mixed, and of five that follow each other one is all null. `attempt` counts how often the server refused the row before: each attempt is
  * another one, and plainer than the last.
  */
 export function sampleRow(
@@ -137,7 +137,7 @@ function isTelling(table: SampleTable, name: string): boolean {
 }
 
 function nullChance(ordinal: number, attempt: number): number {
-  if (attempt === 0) return ordinal === 1 ? 1 : ordinal === 0 ? 0 : 0.15
+  if (attempt === 0) return ordinal % 5 === 1 ? 1 : ordinal === 0 ? 0 : 0.15
   // Conditions such as "one of the two" want some attempts with nulls and some without.
   return [0.5, 0.15, 0, 0.8][(attempt - 1) % 4] ?? 0
 }

@@ -287,7 +287,7 @@ const comma = 0x2c
 /** Puts an element that array_out would quote into quotes, in place. */
 function quoteElement(target: TextBuffer, from: number): void {
   const text = target.bytes.toString('utf8', from, target.length)
-  if (text !== '' && !/[{}",\\\s]/.test(text) && !/^null$/i.test(text)) return
+  if (text !== '' && !/[{}",\\ \t\n\r\v\f]/.test(text) && !/^null$/i.test(text)) return
   target.length = from
   target.text(`"${text.replace(/["\\]/g, '\\$&')}"`)
 }
