@@ -13,7 +13,7 @@ describe('obs help', () => {
     [['help'], 'Usage: obs [options] [command]'],
     [['help', 'migrate'], 'Usage: obs migrate [options] [command]'],
     [['help', 'migrate', 'up'], 'Usage: obs migrate up [options]'],
-    [['--no-color', 'help', 'backup', 'restore'], 'Usage: obs backup restore [options] <id>'],
+    [['--no-color', 'help', 'backup', 'restore'], 'Usage: obs backup restore [options] [id]'],
   ])('%j shows the help of exactly that command', async (argv, usage) => {
     expect(await main(argv)).toBe(0)
     expect(printed.stdout.split('\n')[0]).toBe(usage)

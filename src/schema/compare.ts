@@ -4,6 +4,7 @@ import { type Finding, objectOf } from './finding.js'
 import { type Gap, type GapItem, groups } from './gap.js'
 import { judge } from './impact.js'
 import { leaveOutDataPartitions } from './partitions.js'
+import { printedAlike } from './printed-alike.js'
 import { mergeRenamed } from './renamed.js'
 import type { SchemaSnapshot } from './snapshot.js'
 
@@ -68,7 +69,9 @@ function* pairs(
 function differingFacts(reference: CatalogObject, actual: CatalogObject, options: CompareOptions): readonly string[] {
   const names = new Set([...Object.keys(reference.facts), ...Object.keys(actual.facts)])
   const ignored = reference.kind === 'extension' && options.ignoreExtensionVersions ? 'version' : undefined
-  return [...names].filter((name) => name !== ignored && reference.facts[name] !== actual.facts[name])
+  return [...names].filter(
+    (name) => name !== ignored && printedAlike(reference.facts[name]) !== printedAlike(actual.facts[name]),
+  )
 }
 
 /** Puts what follows from another finding under it. */

@@ -1,5 +1,7 @@
 import { parquetReadObjects } from 'hyparquet'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { withSession } from '../../../src/database/connect.js'
+import { copyOut } from '../../../src/database/copy-out.js'
 import { ParquetRows } from '../../../src/generators/sinks/parquet.js'
 import { RowReader } from '../../../src/generators/sinks/row-reader.js'
 import { readTypes, type SinkColumn } from '../../../src/generators/sinks/value-type.js'
@@ -66,9 +68,9 @@ async function parquetOf(query: string): Promise<Buffer> {
   const reader = new RowReader(columns.length)
   const file = new ParquetRows(columns, readTypes('things', columns))
   const chunks: Buffer[] = []
-  for await (const chunk of await database.sql.unsafe(`copy (${query}) to stdout (format binary)`).readable()) {
-    chunks.push(chunk as Buffer)
-  }
+  await withSession(database.sql, (session) =>
+    copyOut(session, `copy (${query}) to stdout (format binary)`, (bytes) => void chunks.push(Buffer.from(bytes))),
+  )
   const stream = Buffer.concat(chunks)
   reader.open(stream.subarray(19, stream.length - 2))
   expect(file.write(reader)).toBe(20_502)
