@@ -1,4 +1,4 @@
-const literal = String.raw`'(?:[^']|'')*'::character varying`
+const literal = `'(?:[^']|'')*'::character varying`
 const castAfterwards = new RegExp(String.raw`\(ARRAY\[(${literal}(?:, ${literal})*)\]\)::text\[\]`, 'g')
 
 /**
