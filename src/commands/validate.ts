@@ -54,13 +54,13 @@ async function runValidate(invocation: Invocation<ValidateFlags>, names: readonl
   if (options.list) return invocation.answer(listAnswer(listChecks(suites)))
   if (options.threshold !== undefined && options.score === undefined) throw thresholdAlone()
   if (options.score !== undefined) return runScore(invocation, options.score, suites, facts)
-  const output = await chooseOutput(options)
+  const output = await chooseOutput(options, reportFormat)
   const result = await withTarget(
     invocation,
     (database) => validate(database, suites, { schema: settings.pack.schema, facts }, context),
     { purpose: 'validate', connections: 1, readOnly: true },
   )
-  await answerReport(invocation, { result, json: result, output })
+  await answerReport(invocation, { report: result, json: result, output, formatCalled: reportFormat })
   if (result.summary.failed > 0) process.exitCode = exitCodes.failed
 }
 

@@ -59,12 +59,12 @@ When all of that holds the backup is proven (see obs backup list). Exits 1 when 
 async function runDrill(invocation: Invocation<Options>, id: string): Promise<void> {
   const { options, settings } = invocation
   const directory = options.directory === undefined ? settings.backups : resolve(options.directory)
-  const output = await chooseOutput(options)
+  const output = await chooseOutput(options, reportFormat)
   const manifest = await readManifest(await chosenBackup(directory, id))
   const drill = await carryOut(invocation, directory, manifest)
   const result = resultOf(manifest, drill)
   const json = { drill: factsOf(manifest, drill), ...result }
-  await answerReport(invocation, { result, json, output })
+  await answerReport(invocation, { report: result, json, output, formatCalled: reportFormat })
   if (result.summary.failed > 0) process.exitCode = exitCodes.failed
 }
 

@@ -1,4 +1,4 @@
-import { relative, resolve, sep } from 'node:path'
+import { relative, sep } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { exitCodes, UsageError } from '../../errors.js'
 import type { LintOptions, LintResult } from '../../migrator/lint/lint-migrations.js'
@@ -8,10 +8,9 @@ import { obsVersion } from '../../package.js'
 import { type LintFormat, lintFormat, lintFormats } from '../../reports/lint/formats.js'
 import { lintJson } from '../../reports/lint/json.js'
 import type { LintReport } from '../../reports/lint/report.js'
-import { refuseFolder, writeReport } from '../../reports/write-report.js'
-import { createStyle, type Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
+import { answerReport, chooseOutput } from '../report-output.js'
 import { parseVersion } from './flags.js'
 
 interface LintFlags {
@@ -73,19 +72,18 @@ function parseServerVersion(text: string): number {
 }
 
 async function runLint(invocation: Invocation<LintFlags>, versions: readonly string[]): Promise<void> {
-  const { options, settings, style } = invocation
+  const { options, settings } = invocation
   const { lintRules, lintRule } = await import('../../migrator/lint/rules.js')
   if (options.rules) return invocation.answer(rulesAnswer(lintRules))
   if (options.explain !== undefined) return invocation.answer(ruleAnswer(lintRule(options.explain)))
   refuseContradictions(options, versions)
-  const output = await chooseOutput(options)
+  const output = await chooseOutput(options, lintFormat)
   const { discover } = await import('../../migrator/files/discover.js')
   const { lintMigrations } = await import('../../migrator/lint/lint-migrations.js')
   const migrations = await discover(settings.pack.migrations)
   const result = await lintMigrations(migrations, await chooseOptions(invocation, migrations, versions))
   const report = reportOf(result, lintRules)
-  if (output) await writeReport(output.path, output.format.render(report, createStyle(false)))
-  invocation.answer({ json: lintJson(report), text: textOf(report, options, style, output?.path) })
+  await answerReport(invocation, { report, json: lintJson(report), output, formatCalled: lintFormat })
   if (isGrave(result, options.failOn)) process.exitCode = exitCodes.failed
 }
 
@@ -141,26 +139,6 @@ function isGrave({ findings }: LintResult, failOn: LintFlags['failOn']): boolean
     notice: ['error', 'warning', 'notice'],
   }
   return findings.some((one) => grave[failOn].includes(one.severity))
-}
-
-function textOf(report: LintReport, { format }: LintFlags, style: Style, writtenTo: string | undefined): string {
-  if (writtenTo === undefined) return (format ?? lintFormat('table')).render(report, style)
-  return `Report written to ${writtenTo}\n\n${lintFormat('table').render(report, style)}`
-}
-
-/** The file to write, if any; stdout carries only one document, so --json leaves no room there for another form. */
-async function chooseOutput({ format, output, json }: Invocation<LintFlags>['options']) {
-  if (output !== undefined) {
-    const path = resolve(output)
-    await refuseFolder(path)
-    return { path, format: format ?? lintFormat(json ? 'json' : 'table') }
-  }
-  if (!json || format === undefined || format.name === 'json') return undefined
-  throw new UsageError(`--json and --format ${format.name} both want stdout`, {
-    code: 'two_formats',
-    hint: `Add --output <file> for the ${format.name} report, or leave one of them out.`,
-    details: { format: format.name },
-  })
 }
 
 function rulesAnswer(rules: readonly Rule[]): { json: unknown; text: string } {

@@ -80,66 +80,57 @@ export function spanTable(source: EncodingSource): FactTable {
   }
 }
 
-function* traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
-  const drawer = new TraceDrawer(source)
+function traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
   const write = traceWriter(source, target)
-  let rows = 0
-  for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
-    drawer.openDay(day)
-    for (const agent of source.population.agents) {
-      const count = drawer.openAgent(agent)
-      for (let n = 0; n < count; n++) {
-        write(drawer.draw())
-        rows++
-        if (!target.isFull) continue
-        yield rows
-        rows = 0
-      }
-    }
-  }
-  yield rows
+  return eachTrace(source, stretch, target, (drawer) => {
+    write(drawer.draw())
+    return 1
+  })
 }
 
-function* evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
-  const drawer = new TraceDrawer(source)
+function evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
   const write = evaluationWriter(source, target)
   const judgement: Judgement = { scoreHundredths: 0, afterMs: 0 }
-  let rows = 0
-  for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
-    drawer.openDay(day)
-    for (const agent of source.population.agents) {
-      const count = drawer.openAgent(agent)
-      for (let n = 0; n < count; n++) {
-        const trace = drawer.draw()
-        if (!trace.isEvaluated) continue
-        drawer.judge(judgement)
-        // What would be judged after the window has not been judged yet.
-        if (trace.midnight + trace.micros / 1000 + judgement.afterMs >= source.window.to) continue
-        write(trace, judgement)
-        rows++
-        if (!target.isFull) continue
-        yield rows
-        rows = 0
-      }
-    }
-  }
-  yield rows
+  return eachTrace(source, stretch, target, (drawer) => {
+    const trace = drawer.draw()
+    if (!trace.isEvaluated) return 0
+    drawer.judge(judgement)
+    // What would be judged after the window has not been judged yet.
+    if (trace.midnight + trace.micros / 1000 + judgement.afterMs >= source.window.to) return 0
+    write(trace, judgement)
+    return 1
+  })
 }
 
-function* spanRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
-  const drawer = new TraceDrawer(source)
+function spanRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
   const spanDrawer = new SpanDrawer(source.runId)
   const write = spanWriter(source, target)
+  return eachTrace(source, stretch, target, (drawer) => {
+    const trace = drawer.draw()
+    const spans = spanDrawer.draw(trace)
+    for (let i = 0; i < spans; i++) write(trace, spanDrawer.spans, i)
+    return spans
+  })
+}
+
+/**
+ * Seats a drawer at the traces of a stretch, day by day and agent by agent. `write` draws the next
+ * trace and says how many rows it wrote; their number is yielded whenever the buffer is full.
+ */
+function* eachTrace(
+  source: EncodingSource,
+  stretch: Stretch,
+  target: CopyBuffer,
+  write: (drawer: TraceDrawer) => number,
+): Iterable<number> {
+  const drawer = new TraceDrawer(source)
   let rows = 0
   for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
     drawer.openDay(day)
     for (const agent of source.population.agents) {
       const count = drawer.openAgent(agent)
       for (let n = 0; n < count; n++) {
-        const trace = drawer.draw()
-        const spans = spanDrawer.draw(trace)
-        for (let i = 0; i < spans; i++) write(trace, spanDrawer.spans, i)
-        rows += spans
+        rows += write(drawer)
         if (!target.isFull) continue
         yield rows
         rows = 0
