@@ -38,7 +38,7 @@ export async function reserveNumbers(
     join pg_sequence q on q.seqrelid = s.oid
     where a.attrelid = ${table}::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> all(${written})
       and q.seqincrement = 1 and not q.seqcycle and q.seqtypid = 'int8'::regtype and a.atttypid = 'int8'::regtype
-      and has_sequence_privilege(s.oid, 'update') and has_sequence_privilege(s.oid, 'usage')
+      and case when s.relkind = 'S' then has_sequence_privilege(s.oid, 'update') and has_sequence_privilege(s.oid, 'usage') end
     order by a.attnum limit 1`
   if (!column) return undefined
   const rows = countRows()
