@@ -410,6 +410,8 @@ it('goes on after a statement that failed outside a transaction, and repairs wha
   expect(await migrate('repair', '3')).toBe(5)
   expect(printed.stdout).toContain('0003_x (up) stopped before statement 2 of 2')
   process.exitCode = undefined
+  expect(await migrate('repair', '3', '--resume-at', '1')).toBe(2)
+  expect(await migrate('repair', '3', '--by-hand')).toBe(2)
   expect(await migrate('repair', '3', '--resume-at', '3')).toBe(0)
   expect(await migrate('up', '--backup', 'none')).toBe(0)
   await migrate('status', '--json')

@@ -158,6 +158,28 @@ describe('a connection that dies in the middle', () => {
     expect(await states(db, pack)).toEqual(['1 applied'])
   })
 
+  it('is not settled by a number that the history contradicts, unless a person says that she did it by hand', async () => {
+    const { db, pack } = await broken()
+    await db.sql`drop table mine`
+    const before = await db.sql`select * from obs.migration_history order by id`
+    for (const [resumeAt, known] of [
+      [1, 'statement 1 took effect, and would run again'],
+      [4, 'statement 3 never began, and would be left out'],
+    ] as const) {
+      await expect(repairMigration(db, pack, 1, { resumeAt }, {}, context)).rejects.toMatchObject({
+        code: 'contradicts_history',
+        exitCode: 2,
+        message: expect.stringContaining(known),
+        hint: expect.stringContaining('--resume-at 2 or 3'),
+      })
+    }
+    expect(await db.sql`select * from obs.migration_history order by id`).toEqual(before)
+    await db.sql`drop table one`
+    await repairMigration(db, pack, 1, { resumeAt: 1, byHand: true }, {}, context)
+    await migrateUp(db, pack, {}, context)
+    expect(await tables(db)).toEqual(['one', 'three'])
+  })
+
   it('is settled by saying that nothing of it is left', async () => {
     const { db, pack } = await broken()
     await db.sql`drop table mine`

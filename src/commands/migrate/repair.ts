@@ -18,6 +18,7 @@ import { findingsJson, findingsText } from './render-repair.js'
 interface RepairFlags extends RunFlags {
   readonly resume?: boolean
   readonly resumeAt?: number
+  readonly byHand?: boolean
   readonly undo?: boolean
   readonly mark?: 'applied' | 'reverted'
 }
@@ -31,6 +32,10 @@ export function migrateRepairCommand(): Command {
     )
     .option('--resume', 'go on where the catalog says that it stands')
     .option('--resume-at <statement>', 'you looked: this is the first statement that did not take effect', parseCount)
+    .option(
+      '--by-hand',
+      'with --resume-at: believe it against the history, for you took back or ran statements yourself',
+    )
     .option('--undo', 'take back what it did so far, if that can be done with certainty')
     .addOption(
       new Option(
@@ -68,10 +73,15 @@ catalog by itself: repair is for what the catalog cannot tell, and for taking a 
     )
 }
 
-function choiceOf({ resume, resumeAt, undo, mark }: RepairFlags): RepairChoice | undefined {
+function choiceOf({ resume, resumeAt, byHand = false, undo, mark }: RepairFlags): RepairChoice | undefined {
   const choices: RepairChoice[] = []
+  if (byHand && resumeAt === undefined) {
+    throw new UsageError('--by-hand belongs to --resume-at', {
+      hint: 'To say that all of it was finished or taken back by hand, use --mark applied or --mark reverted.',
+    })
+  }
   if (resume) choices.push({ resume })
-  if (resumeAt !== undefined) choices.push({ resumeAt })
+  if (resumeAt !== undefined) choices.push({ resumeAt, byHand })
   if (undo) choices.push({ undo })
   if (mark !== undefined) choices.push({ mark })
   if (choices.length < 2) return choices[0]

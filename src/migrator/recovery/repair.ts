@@ -22,8 +22,8 @@ import { planUndo, runUndo, type Undo } from './undo.js'
 export type RepairChoice =
   /** Goes on where the catalog says that it stands. */
   | { readonly resume: true }
-  /** The statements before this one took effect, this one and those after it did not. */
-  | { readonly resumeAt: number }
+  /** The statements before this one took effect, this one and those after it did not; `byHand` against what the history knows. */
+  | { readonly resumeAt: number; readonly byHand?: boolean }
   /** Takes back what it did so far. */
   | { readonly undo: true }
   /** All of it took effect, or none of it is left: the history says so from now on. */
@@ -104,7 +104,7 @@ export async function repairMigration(
     const recovery = { database, pack, facts, locks: await lockPolicy(session, database, options) }
     const nothing = { version: record.version, name: record.name, ran: [], backup: null, next: commandToGoOn(record) }
     if ('resume' in choice) return { ...nothing, ran: await resume(session, recovery, found, context) }
-    if ('resumeAt' in choice) await resumeAt(session, recovery, found, choice.resumeAt)
+    if ('resumeAt' in choice) await resumeAt(session, recovery, found, choice)
     if ('mark' in choice) await mark(session, recovery, found, choice.mark)
     if ('undo' in choice) {
       const undone = await undo(session, recovery, found, options, context)
@@ -159,7 +159,12 @@ async function resume(
   return evidence?.cleanup ?? []
 }
 
-async function resumeAt(session: Session, { facts }: Recovery, found: Investigation, statement: number): Promise<void> {
+async function resumeAt(
+  session: Session,
+  { facts }: Recovery,
+  found: Investigation,
+  { resumeAt: statement, byHand = false }: { readonly resumeAt: number; readonly byHand?: boolean },
+): Promise<void> {
   const { record, id, script, statements } = found
   const limit = (script && !script.run ? statements.length : 1) + 1
   if (statement < 1 || statement > limit) {
@@ -169,9 +174,34 @@ async function resumeAt(session: Session, { facts }: Recovery, found: Investigat
       details: { version: record.version, statements: limit - 1 },
     })
   }
+  if (!byHand) refuseContradiction(found, statement)
   const done = statements.slice(0, statement - 1).map(statementChecksum)
   const event = settledEvent(record, record.direction, 'settled', settledByPerson)
   await recordEvent(session, facts, { ...event, statement, receipt: { done } })
+}
+
+/**
+ * What the history knows is not overruled by a slip of the finger: only whether the statement
+ * that broke off took effect is open. A file whose beginning was rewritten numbers otherwise.
+ */
+function refuseContradiction({ record, id, statements }: Investigation, statement: number): void {
+  const { statement: broken, doneStatements, version } = record
+  const first = statements.slice(0, broken - 1)
+  const rewritten = !first.every((one, i) => statementChecksum(one) === doneStatements[i])
+  if (rewritten || statement === broken || statement === broken + 1) return
+  const known =
+    statement < broken
+      ? `${numbered(statement, broken - 1)} took effect, and would run again`
+      : `${numbered(broken + 1, statement - 1)} never began, and would be left out`
+  throw new UsageError(`${id}: the history knows that ${known}`, {
+    code: 'contradicts_history',
+    hint: `Say --resume-at ${broken} or ${broken + 1}; or add --by-hand, if you have taken back, or run, the others yourself.`,
+    details: { version, statement, broke_off: broken },
+  })
+}
+
+function numbered(from: number, to: number): string {
+  return from === to ? `statement ${from}` : `statements ${from} to ${to}`
 }
 
 const settledByPerson = 'settled by obs migrate repair'
