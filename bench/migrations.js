@@ -1,4 +1,4 @@
-// Measures obs migrate against dbmate, node-pg-migrate and one psql session, side by side on one server.
+// Measures obs migrate against dbmate, node-pg-migrate, a bare loop in Node and one psql session, side by side on one server.
 //
 //   npm run bench:migrations                        1,000 small migrations, three rounds
 //   npm run bench:migrations -- --files 5000 --rounds 1
@@ -64,8 +64,25 @@ comment on table item_${i} is 'item number ${i}';
     session.push(`begin;\n${up}insert into done (version) values (${version});\ncommit;`)
   }
   writeFileSync(join(folder, 'session.sql'), session.join('\n'))
+  writeFileSync(join(folder, 'bare.mjs'), bareLoop())
   const packs = [{ name: 'bench', migrations: './obs', schema: 'public' }]
   writeFileSync(join(folder, 'obs.config.json'), JSON.stringify({ packs }))
+}
+
+/** The least that a runner in Node does: the names of the files, the versions that ran, a transaction for each of the others. */
+function bareLoop() {
+  return `
+import { readdirSync, readFileSync } from 'node:fs'
+import postgres from ${JSON.stringify(import.meta.resolve('postgres'))}
+const sql = postgres(process.argv[2], { max: 1, onnotice: () => undefined })
+await sql\`create table if not exists done (version bigint primary key)\`
+const ran = new Set((await sql\`select version from done\`).map(({ version }) => version))
+for (const file of readdirSync('obs').filter((name) => name.endsWith('.up.sql')).sort()) {
+  const version = file.split('_')[0]
+  if (!ran.has(version)) await sql.unsafe(\`begin; \${readFileSync('obs/' + file, 'utf8')}; insert into done values (\${version}); commit\`)
+}
+await sql.end()
+`
 }
 
 /** Times every tool from empty and with nothing to do, in turn, so that a busy minute hits all of them. */
@@ -79,14 +96,14 @@ async function compare(sql, url) {
       for (let i = 0; i < 5; i++) times[name].nothing.push(run.again ? time(run) : Number.NaN)
     }
   }
-  const base = median(times['obs'].empty)
   return [
-    ['tool', 'from empty', 'obs ÷ it', 'nothing to do'],
+    ['tool', 'from empty', 'obs ÷ it', 'nothing to do', 'obs ÷ it'],
     ...Object.entries(times).map(([name, { empty, nothing }]) => [
       name,
       seconds(median(empty)),
-      `${(base / median(empty)).toFixed(2)}×`,
+      `${(median(times['obs'].empty) / median(empty)).toFixed(2)}×`,
       seconds(median(nothing)),
+      runs[name].again ? `${(median(times['obs'].nothing) / median(nothing)).toFixed(2)}×` : '',
     ]),
   ]
 }
@@ -104,6 +121,7 @@ function contestants(url) {
     },
     'node-pg-migrate': { command: tool('node-pg-migrate'), args: npm, env: { DATABASE_URL: url }, again: true },
   }
+  all['bare Node loop'] = { command: process.execPath, args: [join(folder, 'bare.mjs'), url], again: true }
   if (spawnSync('psql', ['--version']).status === 0) {
     const args = ['-q', '-X', '-v', 'ON_ERROR_STOP=1', '-f', join(folder, 'session.sql'), url]
     all['psql, one session'] = { command: 'psql', args, again: false }
