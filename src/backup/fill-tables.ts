@@ -6,6 +6,7 @@ import { setvalStatement } from './built-in.js'
 import { checkRestored } from './check-restored.js'
 import { loadTables } from './copy-in.js'
 import type { ManifestTable } from './manifest.js'
+import { loadNative } from './restore-native.js'
 import type { RestorePlan } from './restore-plan.js'
 import { runInOrder } from './run-statements.js'
 import { applyCopySettings } from './snapshot.js'
@@ -40,7 +41,9 @@ export async function fillTables(plan: RestorePlan, { sql, platform }: Database,
         triggers.map(({ table, name }) => `alter table ${table} disable trigger ${name}`),
         context,
       )
-      await loadTables([session], archive, manifest.files, tables, context)
+      await (plan.engine === 'native'
+        ? loadNative(session, plan, context)
+        : loadTables([session], archive, manifest.files, tables, context))
       const own = sequences.length === 0 ? [] : await sequencesThere(session, plan)
       await run(
         session,

@@ -72,6 +72,8 @@ export interface ToolRun {
   readonly address?: ServerAddress
   /** What it reads from its standard input. */
   readonly input?: Readable
+  /** It was asked to tell what it does: what it says without calling it a warning is none. */
+  readonly verbose?: boolean
 }
 
 /**
@@ -95,7 +97,7 @@ export async function runTool(tool: NativeTool, run: ToolRun, context: RunContex
 /** The same for output of any length: `take` reads it, and the program waits for it. */
 export async function streamTool<T>(
   tool: NativeTool,
-  { args, address, input }: ToolRun,
+  { args, address, input, verbose = false }: ToolRun,
   context: RunContext,
   take: (output: Readable) => Promise<T>,
 ): Promise<T> {
@@ -106,7 +108,7 @@ export async function streamTool<T>(
     // What the program says of its end explains why nothing could be taken of it, not the other way about.
     if (ending.code !== 0 && !taken.byTaker) throw toolFailed(tool, ending, address)
     if ('error' in taken) throw taken.error
-    for (const warning of warningsIn(ending.stderr)) context.progress.warn(`${tool.name}: ${warning}`)
+    for (const warning of warningsIn(ending.stderr, verbose)) context.progress.warn(`${tool.name}: ${warning}`)
     return taken.value
   })
 }
@@ -117,10 +119,11 @@ export async function streamTool<T>(
  * Foreign keys that go round in a circle matter to a dump of rows alone; in a whole one they are made
  * after the rows, so that no order of the tables is wrong. TimescaleDB's own catalog has such keys.
  */
-export function warningsIn(stderr: string): string[] {
+export function warningsIn(stderr: string, verbose = false): string[] {
   const messages: string[] = []
   for (const line of stderr.split('\n').filter(Boolean)) {
     const [, level = '', text = line] = /^pg_\w+: (warning|detail|hint|error): (.*)$/.exec(line) ?? []
+    if (verbose && level === '') continue
     const belongs = level === 'detail' || level === 'hint'
     messages.push(belongs && messages.length > 0 ? `${messages.pop()} (${text})` : text)
   }

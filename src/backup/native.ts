@@ -5,6 +5,7 @@ import type { RunContext } from '../context.js'
 import { ObsError, UsageError } from '../errors.js'
 import type { ArchiveReader } from './archive-reader.js'
 import type { NativeTool } from './choose-engine.js'
+import { contentsName, onlyListed } from './contents.js'
 import { hashTables } from './copy-out.js'
 import type { Dump, DumpJob } from './create-backup.js'
 import { parseDdl, rolesOf } from './ddl.js'
@@ -17,8 +18,6 @@ import type { Membership } from './scope.js'
 /** The archive of pg_dump: a file in its custom format, or a folder in its directory format. */
 export const archiveFileName = 'database.dump'
 export const archiveFolderName = 'database.d'
-/** The archive's table of contents, which is also the list of what a restore brings back. */
-export const contentsName = 'contents.txt'
 
 /**
  * Has pg_dump write an archive, and counts and hashes the rows it holds in the same snapshot.
@@ -101,8 +100,10 @@ function writeCompressed(job: DumpJob, tools: Tools, compression: string, contex
 /** A table that somebody waits to change is waited for by pg_dump, and that by the snapshot: not for ever. */
 const lockPatience = '--lock-wait-timeout=60s'
 
-function scopeArguments({ snapshot, scope, members, allTables }: DumpJob): string[] {
-  const common = ['--no-password', `--snapshot=${snapshot.name}`, lockPatience]
+function scopeArguments({ inventory, snapshot, scope, members, allTables }: DumpJob): string[] {
+  // What obs reads of an archive it reads as UTF-8; a database without an encoding has bytes that are no text.
+  const encoding = inventory.database.encoding === 'SQL_ASCII' ? [] : ['--encoding=UTF8']
+  const common = ['--no-password', `--snapshot=${snapshot.name}`, lockPatience, ...encoding]
   if (scope === 'full') return common
   if (scope === 'schema') return [...common, '--schema-only']
   const chosen = new Set(members?.relations.map(({ oid }) => oid))
@@ -187,10 +188,10 @@ function copyTo(readers: readonly PassThrough[]): Transform {
   })
 }
 
-/** The definitions of an archive as SQL, without what only psql understands. */
+/** The definitions of an archive as SQL with the entries they come from, without what only psql understands. */
 export async function readDefinitions(pgRestore: NativeTool, run: ToolRun, context: RunContext): Promise<string> {
-  const args = ['--section=pre-data', '--section=post-data', '--file=-', ...run.args]
-  const sql = await runTool(pgRestore, { ...run, args }, context)
+  const args = ['--section=pre-data', '--section=post-data', '--verbose', '--file=-', ...run.args]
+  const sql = await runTool(pgRestore, { ...run, args, verbose: true }, context)
   return sql.replace(/^\\(un)?restrict .*$/gm, '')
 }
 
@@ -207,29 +208,4 @@ async function findPgRestore(pgDump: NativeTool): Promise<NativeTool> {
       details: { pg_dump: pgDump.version, pg_restore: tool?.version ?? null },
     },
   )
-}
-
-/** An entry of a table of contents: `3442; 0 16422 TABLE DATA public pet owner`. */
-const entryLine = /^(\d+); (\d+) (\d+) (.*)$/
-
-/**
- * The entries that belong to the members of a backup of some tables.
- *
- * Rows, grants and what puts partitions together have no object of their own; the lines below
- * them say which entries they depend on.
- */
-export function onlyListed(contents: string, { objects }: Membership): string {
-  const blocks = contents.split(/\n(?=\d+; )/)
-  const kept = new Set<string>()
-  const isMember = (block: string) => {
-    const [, id = '', catalog, oid, rest = ''] = entryLine.exec(block.split('\n', 1)[0] ?? '') ?? []
-    const needed = /^;\s+depends on: ([\d ]+)$/m.exec(block)?.[1]?.split(' ') ?? []
-    if (/^(ENCODING|STDSTRINGS|SEARCHPATH) /.test(rest)) return true
-    const own =
-      catalog !== '0' ? objects.has(`${catalog}.${oid}`) : needed.length > 0 && needed.every((need) => kept.has(need))
-    if (own) kept.add(id)
-    return own
-  }
-  const [head = '', ...entries] = blocks
-  return `${[head, ...entries.filter(isMember)].join('\n').trimEnd()}\n`
 }

@@ -85,7 +85,7 @@ export async function restoreBackup(options: RestoreOptions, context: RunContext
   const { progress, signal } = context
   progress.step('checking the backup')
   const { path, manifest } = await verifyBackup(options.directory, options.id)
-  const { plan, leftOut } = select(await planRestore(path, manifest, options, context), options.selection ?? {})
+  const { plan, leftOut } = await select(await planRestore(path, manifest, options, context), options.selection ?? {})
   if (leftOut.length > 0) {
     progress.warn(`foreign keys to tables that are not brought back are left out: ${leftOut.map(oneLine).join('; ')}`)
   }

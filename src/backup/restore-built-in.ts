@@ -35,7 +35,7 @@ async function fill(
   const known = ({ setting }: DdlStatement) => setting !== 'transaction_timeout' || platform.serverVersion >= 170_000
   context.progress.step('restoring definitions')
   await Promise.all(sessions.map(prepareToBuild))
-  await runInOrder(first, plan.preData.filter(known), context)
+  await runInOrder(first, [...plan.preData.filter(known), ...plan.largeObjects], context)
   context.progress.step('restoring rows')
   await Promise.all(sessions.map((session) => applyCopySettings(session, 'session')))
   await loadTables(sessions, archive, manifest.files, plan.tables, context)

@@ -1,15 +1,19 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import type { RunContext } from '../context.js'
-import type { Database } from '../database/connect.js'
+import type { Database, Session } from '../database/connect.js'
+import { copyIn } from '../database/copy-in.js'
 import { quoteLiteral } from '../database/quote.js'
 import { ObsError } from '../errors.js'
-import { archiveInput, contentsName } from './native.js'
-import { runTool } from './native-tools.js'
+import { contentsName } from './contents.js'
+import { copyBlocks } from './copy-blocks.js'
+import { archiveInput } from './native.js'
+import { runTool, streamTool } from './native-tools.js'
 import type { RestorePlan } from './restore-plan.js'
 
-type NativePlan = Extract<RestorePlan, { engine: 'native' }>
+export type NativePlan = Extract<RestorePlan, { engine: 'native' }>
 
 /** Has pg_restore bring the archive back: with several sessions, or with one in one transaction. */
 export async function fillNative(plan: NativePlan, database: Database, context: RunContext): Promise<void> {
@@ -18,17 +22,34 @@ export async function fillNative(plan: NativePlan, database: Database, context: 
   await ('timescaledb' in plan.manifest.extensions ? bracketed(plan, database, restore) : restore())
 }
 
-/** Of a backup of some tables the archive holds the definitions of all: the contents say which belong to it. */
-async function withList(plan: NativePlan, work: (list: readonly string[]) => Promise<void>): Promise<void> {
-  if (plan.manifest.scope !== 'tables') return work([])
+/** A part of an archive is brought back by naming its entries in a file. */
+async function withList<T>({ list }: NativePlan, work: (flags: readonly string[]) => Promise<T>): Promise<T> {
+  if (list === undefined) return work([])
   const folder = await mkdtemp(join(tmpdir(), 'obs-restore-'))
   try {
     const path = join(folder, contentsName)
-    await writeFile(path, await plan.archive.text(contentsName), { mode: 0o600 })
-    await work([`--use-list=${path}`])
+    await writeFile(path, list, { mode: 0o600 })
+    return await work([`--use-list=${path}`])
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Streams the rows of the plan's tables into a session, table after table, in the transaction it is in. */
+export async function loadNative(session: Session, plan: NativePlan, context: RunContext): Promise<void> {
+  const total = plan.tables.reduce((sum, { rows }) => sum + rows, 0)
+  let rows = 0
+  const load = async (script: Readable) => {
+    for await (const block of copyBlocks(script)) {
+      rows += await copyIn(session, block.statement, Readable.from(block.rows, { objectMode: false }))
+      context.progress.advance(rows, total, 'rows')
+    }
+  }
+  await withList(plan, async (list) => {
+    const archive = archiveInput(plan.archive, plan.manifest)
+    const args = ['--data-only', '--file=-', ...list, ...archive.args]
+    await streamTool(plan.pgRestore, { ...archive, args }, context, load)
+  })
 }
 
 async function runPgRestore(
@@ -48,7 +69,6 @@ async function runPgRestore(
     `--dbname=dbname='${address.database.replace(/[\\']/g, '\\$&')}'`,
     ...(plan.noOwner ? ['--no-owner', '--no-privileges'] : []),
     ...list,
-    ...plan.selection,
     ...archive.args,
   ]
   await runTool(plan.pgRestore, { ...archive, args, address }, context)

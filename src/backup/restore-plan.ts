@@ -2,6 +2,7 @@ import type { RunContext } from '../context.js'
 import { type ArchiveReader, readerOf } from './archive-reader.js'
 import { postDataName, preDataName } from './built-in.js'
 import type { NativeTool } from './choose-engine.js'
+import { contentsName } from './contents.js'
 import { type DdlStatement, parseDdl, rolesOf } from './ddl.js'
 import type { Cipher } from './encryption.js'
 import { largeObjectStatements } from './large-objects.js'
@@ -33,13 +34,17 @@ export type RestorePlan =
   | (Common & {
       readonly engine: 'built-in'
       readonly preData: readonly DdlStatement[]
+      /** Makes the large objects, empty as yet. */
+      readonly largeObjects: readonly DdlStatement[]
       readonly postData: readonly DdlStatement[]
     })
   | (Common & {
       readonly engine: 'native'
       readonly pgRestore: NativeTool
-      /** What pg_restore is told of what to bring back; all of the archive when empty. */
-      readonly selection: readonly string[]
+      /** Every definition in the archive. */
+      readonly definitions: readonly DdlStatement[]
+      /** The lines of the table of contents that are brought back; undefined for all of them. */
+      readonly list: string | undefined
     })
 
 /** Sessions that write at a time, unless it is said otherwise. */
@@ -70,14 +75,16 @@ export async function planRestore(
   const common = { folder, archive, manifest, noOwner, tables, sequences, rowsAlone: false, jobs }
   const wanted = ({ aboutRoles }: DdlStatement) => !(noOwner && aboutRoles)
   if (manifest.engine === 'built-in') {
-    const own = [...(await readSql(archive, preDataName)), ...(await largeObjectStatements(archive, manifest))]
-    const preData = own.filter(wanted)
+    const preData = (await readSql(archive, preDataName)).filter(wanted)
+    const largeObjects = (await largeObjectStatements(archive, manifest)).filter(wanted)
     const postData = (await readSql(archive, postDataName)).filter(wanted)
-    return { ...common, engine: 'built-in', preData, postData, roles: rolesOf([...preData, ...postData]) }
+    const roles = rolesOf([...preData, ...largeObjects, ...postData])
+    return { ...common, engine: 'built-in', preData, largeObjects, postData, roles }
   }
   const pgRestore = await requireRestoreTool(manifest.pg_dump_version, options.pgRestore)
   const definitions = await parseDdl(await readDefinitions(pgRestore, archiveInput(archive, manifest), context))
-  return { ...common, engine: 'native', pgRestore, selection: [], roles: rolesOf(definitions.filter(wanted)) }
+  const list = manifest.scope === 'tables' ? await archive.text(contentsName) : undefined
+  return { ...common, engine: 'native', pgRestore, definitions, list, roles: rolesOf(definitions.filter(wanted)) }
 }
 
 async function readSql(archive: ArchiveReader, name: string): Promise<DdlStatement[]> {

@@ -1,6 +1,7 @@
 import { quoteQualified } from '../database/quote.js'
 import { UsageError } from '../errors.js'
 import { nearest } from '../suggest.js'
+import { type ContentsEntry, contentsName, keepEntries } from './contents.js'
 import type { DdlStatement } from './ddl.js'
 import type { Manifest } from './manifest.js'
 import type { RestorePlan } from './restore-plan.js'
@@ -26,32 +27,80 @@ export interface SelectedPlan {
 }
 
 /**
- * Cuts a plan down to what was chosen.
+ * Cuts a plan down to what was chosen. Both engines bring back the same.
  *
- * @throws UsageError when the backup holds no such table, or its engine cannot bring a part back.
+ * @throws UsageError when the backup holds no such table.
  */
-export function select(plan: RestorePlan, selection: Selection): SelectedPlan {
+export async function select(plan: RestorePlan, selection: Selection): Promise<SelectedPlan> {
   if (isEverything(selection)) return { plan, leftOut: [] }
   const { tables, only } = selection
   // Large objects belong to no table, and stay with the whole.
-  const manifest: Manifest = { ...plan.manifest, large_objects: null }
-  const none = { manifest, tables: [], sequences: [] }
+  const whole = { ...plan, manifest: { ...plan.manifest, large_objects: null } }
   if (only === 'schema') {
-    if (plan.engine === 'native') return { plan: { ...plan, ...none, selection: ['--schema-only'] }, leftOut: [] }
-    const preData = plan.preData.filter(({ sql }) => !/^select pg_catalog\.lo_/i.test(sql))
-    return { plan: { ...plan, ...none, preData }, leftOut: [] }
+    const { plan: part } = await definitionsWith({ ...whole, tables: [], sequences: [] }, new Set())
+    return { plan: part, leftOut: [] }
   }
-  if (plan.engine === 'native') throw notOfNative(plan.manifest)
   const names = namesOf(plan, tables)
   const chosen = plan.tables.filter(({ schema, name }) => names?.has(quoteQualified(schema, name)) ?? true)
-  const part = { ...plan, manifest, tables: chosen }
-  if (only === 'data') return { plan: { ...part, rowsAlone: true, preData: [], postData: [], jobs: 1 }, leftOut: [] }
-  const leftOut = plan.postData.filter((statement) => names && isUnanswered(statement, names))
-  const postData = plan.postData.filter((statement) => !leftOut.includes(statement))
-  return {
-    plan: { ...part, postData, rowsAlone: leftOut.length > 0 },
-    leftOut: leftOut.map(({ sql }) => sql),
+  const part = { ...whole, tables: chosen }
+  if (only === 'data') return { plan: await rowsOf(part), leftOut: [] }
+  return definitionsWith(part, names ?? new Set())
+}
+
+/** Rows without definitions. */
+async function rowsOf(plan: RestorePlan): Promise<RestorePlan> {
+  const common = { rowsAlone: true, jobs: 1 }
+  if (plan.engine === 'built-in') return { ...plan, ...common, preData: [], largeObjects: [], postData: [] }
+  const isChosen = chosenRows(plan)
+  const list = keepEntries(await contentsOf(plan), (entry) => isRows(entry) && isChosen(entry))
+  return { ...plan, ...common, list }
+}
+
+/** Every definition that can be brought back with the rows of `chosen` tables, and the rows of the plan's tables. */
+async function definitionsWith(plan: RestorePlan, chosen: ReadonlySet<string>): Promise<SelectedPlan> {
+  const leftOut = definitionsOf(plan).filter((statement) => isUnanswered(statement, chosen))
+  const common = { rowsAlone: leftOut.length > 0 }
+  const sql = leftOut.map((statement) => statement.sql)
+  if (plan.engine === 'built-in') {
+    const postData = plan.postData.filter((statement) => !leftOut.includes(statement))
+    return { plan: { ...plan, ...common, largeObjects: [], postData }, leftOut: sql }
   }
+  const isChosen = chosenRows(plan)
+  const omitted = new Set(leftOut.map(({ entry }) => entry?.id))
+  const list = keepEntries(await contentsOf(plan), (entry) => {
+    if (isRows(entry)) return isChosen(entry)
+    if (isSequence(entry)) return plan.sequences.length > 0
+    return !omitted.has(entry.id) && !isLargeObject(entry)
+  })
+  return { plan: { ...plan, ...common, list }, leftOut: sql }
+}
+
+type NativePlan = Extract<RestorePlan, { engine: 'native' }>
+
+async function contentsOf({ archive, list }: NativePlan): Promise<string> {
+  return list ?? archive.text(contentsName)
+}
+
+/** Entries have numbers and definitions names; those of an extension's own tables are not in the archive. */
+function chosenRows({ definitions, tables }: NativePlan): (entry: ContentsEntry) => boolean {
+  const names = new Set(tables.map(({ schema, name }) => quoteQualified(schema, name)))
+  const made = definitions.filter(({ kind }) => kind === 'CreateStmt')
+  const oids = new Map(made.map(({ entry, tables: [name = ''] }) => [entry?.oid, name]))
+  const prefixes = tables
+    .filter(({ where }) => where !== null)
+    .map(({ schema, name }) => `TABLE DATA ${schema} ${name} `)
+  return ({ oid, text }) => {
+    const name = oids.get(oid)
+    return name === undefined ? prefixes.some((prefix) => text.startsWith(prefix)) : names.has(name)
+  }
+}
+
+const isRows = ({ text }: ContentsEntry) => text.startsWith('TABLE DATA ')
+const isSequence = ({ text }: ContentsEntry) => text.startsWith('SEQUENCE SET ')
+const isLargeObject = ({ text }: ContentsEntry) => /^(BLOB|(ACL|COMMENT|SECURITY LABEL) - LARGE OBJECT)/.test(text)
+
+function definitionsOf(plan: RestorePlan): readonly DdlStatement[] {
+  return plan.engine === 'built-in' ? [...plan.preData, ...plan.postData] : plan.definitions
 }
 
 /** A foreign key whose rows are brought back without those they refer to. */
@@ -61,12 +110,9 @@ function isUnanswered({ builds, tables }: DdlStatement, chosen: ReadonlySet<stri
 }
 
 /** The tables that are meant, partitioned ones with their partitions; undefined for all. */
-function namesOf(
-  plan: Extract<RestorePlan, { engine: 'built-in' }>,
-  wanted: readonly TableName[] | undefined,
-): ReadonlySet<string> | undefined {
+function namesOf(plan: RestorePlan, wanted: readonly TableName[] | undefined): ReadonlySet<string> | undefined {
   if (wanted === undefined) return undefined
-  const partitions = partitionsOf([...plan.preData, ...plan.postData])
+  const partitions = partitionsOf(definitionsOf(plan))
   const names = new Set<string>()
   const add = (name: string) => {
     if (names.has(name)) return
@@ -109,17 +155,6 @@ function unknownTables({ id, tables }: Manifest, unknown: readonly TableName[]):
       code: 'unknown_table',
       hint: 'Its manifest.json lists the tables; nothing was changed.',
       details: { id, tables: named },
-    },
-  )
-}
-
-function notOfNative({ id }: Manifest): UsageError {
-  return new UsageError(
-    `the backup ${id} is an archive of pg_dump, of which obs brings back everything or the definitions`,
-    {
-      code: 'cannot_select',
-      hint: `Restore it into a new database and copy from there, or use pg_restore by hand with --table or --data-only; nothing was changed.`,
-      details: { id },
     },
   )
 }
