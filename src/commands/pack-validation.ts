@@ -45,14 +45,27 @@ async function observabilityFacts(): Promise<ObservabilityFacts> {
 function memoized<T>(work: (run: SeedRun) => T): (run: SeedRun) => T {
   const results = new Map<string, T>()
   return (run) => {
-    if (!results.has(run.run_id)) results.set(run.run_id, work(run))
-    return results.get(run.run_id) as T
+    const key = `${run.run_id} ${run.workspace_id}`
+    if (!results.has(key)) results.set(key, work(run))
+    return results.get(key) as T
   }
 }
 
-/** The settings that a recorded run was made from. */
+/** The settings that a recorded run, or what it has of one workspace, was made from. */
 export function settingsOf(run: SeedRun): RunSettings {
-  const { run_id: runId, profile, seed, days, as_of: asOf, scale, ordinal, workspace_id: workspace, population } = run
+  const { profile, seed, days, as_of: asOf, scale, ordinal, workspace_id: workspace, population } = run
   const origin = population ? { population: { ...population, asOf: new Date(population.asOf) } } : {}
-  return { runId, profile, seed, days, asOf, scale, ordinal, workspace, ...origin }
+  const tenant = run.rank === null ? {} : { tenant: { rank: run.rank, of: run.run_id } }
+  return {
+    runId: run.part_id ?? run.run_id,
+    profile,
+    seed,
+    days,
+    asOf,
+    scale,
+    ordinal,
+    workspace,
+    ...origin,
+    ...tenant,
+  }
 }

@@ -1,18 +1,39 @@
 import postgres from 'postgres'
 import { exitCodes, InterruptedError, ObsError } from '../errors.js'
 
-/** The workspace has synthetic rows, and nobody said what should become of them; nothing was changed. */
+/** There are synthetic rows, and nobody said what should become of them; nothing was changed. */
 export class AlreadySeededError extends ObsError {
+  /** @param workspace where they are; undefined for a pack that knows of no workspaces. */
   constructor(
-    readonly workspace: string,
+    readonly pack: string,
+    readonly workspace: string | undefined,
     readonly runs: readonly string[],
   ) {
-    super(`workspace ${workspace} has synthetic rows already`, {
+    super(`${workspace ? `workspace ${workspace}` : `the pack ${pack}`} has synthetic rows already`, {
       code: 'already_seeded',
       hint: 'Add a further run with --append, or put a new one in their place with --replace; nothing was changed.',
-      details: { workspace, runs },
+      details: { pack, workspace: workspace ?? null, runs },
     })
   }
+}
+
+/** A recorded run fills other workspaces than the one that is asked for, and some of the same; nothing was changed. */
+export class OtherWorkspacesError extends ObsError {
+  constructor(
+    readonly run: string,
+    readonly filled: readonly string[],
+    readonly wanted: readonly string[],
+  ) {
+    super(`run ${run} fills ${count(filled)}, and this one would fill ${count(wanted)}`, {
+      code: 'other_workspaces',
+      hint: `Seed with the profile and the workspace of that run (obs seed runs), or take it away with obs seed remove ${run}; nothing was changed.`,
+      details: { run_id: run, filled, wanted },
+    })
+  }
+}
+
+function count([first = '', ...others]: readonly string[]): string {
+  return others.length === 0 ? `the workspace ${first} alone` : `${others.length + 1} workspaces from ${first} on`
 }
 
 /** Another run holds the lock of the schema; nothing was changed. */

@@ -8,11 +8,19 @@ import {
   NothingToResumeError,
   OtherOptionsError,
   OtherVersionError,
+  OtherWorkspacesError,
   UnfinishedRunError,
 } from './errors.js'
 import { withTruth } from './faults/record-truth.js'
 import { type Numbering, reserveNumbers } from './numbering.js'
-import type { FactTable, ReferenceTable, RunSettings, SeedPack, SeedPlan } from './pack.js'
+import {
+  type FactTable,
+  type ReferenceTable,
+  type RunSettings,
+  type SeedPack,
+  type SeedPlan,
+  workspacesOf,
+} from './pack.js'
 import { type Partitioning, readPartitioning } from './partitions.js'
 import { checkSchema } from './readiness.js'
 import { idsFrom, readIds } from './references.js'
@@ -62,20 +70,23 @@ export async function beginRun(session: Session, request: SeedRequest, context: 
   await prepareSession(session, schema, request.lockTimeout)
   await checkSchema(session, pack, schema)
   const workspace = await workspaceOf(session, request)
-  await settleUnfinished(session, pack, schema, workspace, mode)
-  const runs = await readRuns(session, pack.name, workspace)
-  const isSeeded = await hasSyntheticRows(session, pack, schema, workspace, runs)
+  const workspaces = workspacesOf(pack, { profile: request.profile, workspace })
+  await settleUnfinished(session, pack, schema, workspaces, mode)
+  const runs = await readRuns(session, pack.name, workspaces)
+  const isSeeded = await hasSyntheticRows(session, pack, schema, workspaces, runs)
   if (isSeeded && mode === 'first')
     throw new AlreadySeededError(
-      workspace,
+      pack.name,
+      pack.workspaces && workspace,
       runs.map(({ run_id }) => run_id),
     )
+  checkWorkspaces(runs, workspaces, isSeeded && mode === 'append')
   const chosen = settingsOf(request, workspace, isSeeded && mode === 'append' ? runs : undefined)
 
   const prepared = (await pack.prepare?.(session, chosen, schema, undefined)) ?? null
   const plan = pack.plan(chosen, prepared)
   const references = await plan.references()
-  const ids = await readIds(session, schema, workspace, pack.coded, references)
+  const ids = await readIds(session, schema, workspaces, pack.coded, references)
   const tables = await plan.facts(idsFrom(ids))
   const settings = await withTruth(request, chosen, plan, idsFrom(ids), context)
   const known = [...Object.keys(pack.requires), ...tables.map(({ table }) => table)]
@@ -168,11 +179,14 @@ async function settleUnfinished(
   session: Session,
   pack: SeedPack,
   schema: string,
-  workspace: string,
+  workspaces: readonly string[],
   mode: SeedMode,
 ): Promise<void> {
   const runs = (await readUnfinished(session)).filter(
-    (run) => run.pack === pack.name && run.schema === schema && run.workspace_id === workspace,
+    (run) =>
+      run.pack === pack.name &&
+      run.schema === schema &&
+      workspacesOf(pack, run.settings).some((filled) => workspaces.includes(filled)),
   )
   const [first] = runs
   if (!first) return
@@ -182,6 +196,18 @@ async function settleUnfinished(
       runs.map(({ run_id }) => run_id),
     )
   for (const run of runs) await abandonRun(session, run)
+}
+
+/**
+ * Runs are added to, forgotten and replaced as a whole, so one that also fills workspaces that this
+ * one does not is in its way; people are shared only by runs of the same workspaces.
+ */
+function checkWorkspaces(runs: readonly RecordedRun[], workspaces: readonly string[], isAppended: boolean): void {
+  for (const { run_id, workspaces: filled } of runs) {
+    const isWithin = filled.every((one) => workspaces.includes(one))
+    if (!isWithin || (isAppended && filled.length !== workspaces.length))
+      throw new OtherWorkspacesError(run_id, filled, workspaces)
+  }
 }
 
 async function workspaceOf(session: Session, { workspace, generators, schema }: SeedRequest): Promise<string> {
@@ -197,14 +223,15 @@ export async function hasSyntheticRows(
   session: Session,
   { facts, workspaces }: SeedPack,
   schema: string,
-  workspace: string,
+  filled: readonly string[],
   runs: readonly RecordedRun[],
 ): Promise<boolean> {
   if (!workspaces) return runs.length > 0
   for (const table of facts) {
     const [row] = await session<{ found: boolean }[]>`
       select exists (
-        select from ${session(schema)}.${session(table)} where workspace_id = ${workspace} and metadata ? 'obs_run'
+        select from ${session(schema)}.${session(table)}
+        where workspace_id = any(${[...filled]}::uuid[]) and metadata ? 'obs_run'
       ) as found`
     if (row?.found) return true
   }

@@ -21,6 +21,7 @@ export interface RunSettings {
   readonly asOf: Date
   /** Multiplies the volume of the profile. */
   readonly scale: number
+  /** The workspace that is filled; the first of them when the profile fills several. */
   readonly workspace: string
   /** 0 for the first run of a workspace, one more for each that is appended. */
   readonly ordinal: number
@@ -29,6 +30,11 @@ export interface RunSettings {
    * appended run goes on with the same people instead of inventing others under their names.
    */
   readonly population?: PopulationSettings
+  /**
+   * Set where these are the settings of one of several workspaces that a run fills: its place by
+   * traffic, and the id of the run, which marks its rows. `runId` then names this part of it alone.
+   */
+  readonly tenant?: { readonly rank: number; readonly of: string }
   /** Whether the steps of each trace are made as well; no part of `runId`, since no other row depends on it. */
   readonly spans?: boolean
   /** Faults to plant; rows that get none are the same with and without them, so they are no part of `runId`. */
@@ -51,6 +57,8 @@ export interface Incident {
   readonly to: string
   readonly affected: Readonly<Record<string, string | readonly string[]>>
   readonly summary: string
+  /** Where it happened, in a run that fills several workspaces. */
+  readonly workspace_id?: string
 }
 
 /** A column that is generated, with the name of its type in the words of pg_type: `int4`, `varchar[]`. */
@@ -120,7 +128,7 @@ export interface SeedPlan {
   closing(): Promise<readonly ReferenceTable[]>
 }
 
-export type ReferenceIds = (table: string, code: string) => string
+export type ReferenceIds = (table: string, code: string, workspace: string) => string
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
@@ -153,7 +161,12 @@ export interface SeedPack {
    * and the mark of their run, `metadata->>'obs_run'`; the rows of a pack without workspaces
    * are known by the ledger alone.
    */
-  readonly workspaces?: { readonly table: string; readonly demo: string }
+  readonly workspaces?: {
+    readonly table: string
+    readonly demo: string
+    /** All that a run of these settings fills, `workspace` first; that one alone when this is missing. */
+    filledBy?(run: Pick<RunSettings, 'profile' | 'workspace'>): readonly string[]
+  }
   /**
    * Looks at the database before anything is generated, outside of a transaction. What it returns
    * is kept with the run and given to `plan`, in other threads too. A run that is resumed asks
@@ -171,4 +184,9 @@ export interface SeedPack {
    */
   readonly thread?: { readonly file: URL; readonly data?: Json }
   plan(settings: RunSettings, prepared?: Json): SeedPlan
+}
+
+/** The workspaces that a run fills, the one that it is named by first. */
+export function workspacesOf(pack: SeedPack, run: Pick<RunSettings, 'profile' | 'workspace'>): readonly string[] {
+  return pack.workspaces?.filledBy?.(run) ?? [run.workspace]
 }

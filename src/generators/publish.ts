@@ -5,7 +5,7 @@ import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import { logHours } from './change-log.js'
 import { RowsMissingError } from './errors.js'
 import { hasSyntheticRows, type OpenRun } from './open-run.js'
-import type { FactTable, ReferenceTable } from './pack.js'
+import { type FactTable, type ReferenceTable, workspacesOf } from './pack.js'
 import { monthsInDefault, type Placement, placeMonth, readPartitioning } from './partitions.js'
 import { insertReferences, readIds } from './references.js'
 import { clearPartitions, type Removal, type Replacement, removeRuns } from './replace.js'
@@ -53,9 +53,10 @@ export async function publishRun(
   const { pack, settings, plan } = run
   return withTransaction(session, async () => {
     await holdStill(session, run)
-    const runs = await readRuns(session, pack.name, settings.workspace)
+    const workspaces = workspacesOf(pack, settings)
+    const runs = await readRuns(session, pack.name, workspaces)
     // Runs whose rows are gone, as after a migration down and up, are forgotten when another begins anew.
-    const replacement: Replacement = { pack, workspace: settings.workspace, runs: settings.ordinal > 0 ? [] : runs }
+    const replacement: Replacement = { pack, workspaces, runs: settings.ordinal > 0 ? [] : runs }
     const removal = await removeOld(session, run, replacement, context)
     await forgetRuns(
       session,
@@ -80,7 +81,7 @@ export async function publishRun(
     const tables = { ...facts, ...closing, ...references }
     const proof = proofOf(run.tables, loaded)
     await recordRun(session, {
-      ...{ settings, window: plan.window, incidents: plan.incidents, notes: notesOf(run), proof },
+      ...{ settings, workspaces, window: plan.window, incidents: plan.incidents, notes: notesOf(run), proof },
       ...{ pack: pack.name, startedAt: run.startedAt },
       rows: Object.fromEntries(Object.entries(tables).map(([table, { inserted }]) => [table, inserted])),
     })
@@ -102,12 +103,11 @@ const nothingRemoved: Removal = { removed: {}, whole: [] }
 
 async function removeOld(
   session: Session,
-  { mode, pack, schema, settings }: OpenRun,
+  { mode, pack, schema }: OpenRun,
   replacement: Replacement,
   context: RunContext,
 ): Promise<Removal> {
-  const { workspace } = settings
-  const isSeeded = await hasSyntheticRows(session, pack, schema, workspace, replacement.runs)
+  const isSeeded = await hasSyntheticRows(session, pack, schema, replacement.workspaces, replacement.runs)
   if (mode !== 'replace' || !isSeeded) return nothingRemoved
   context.progress.step('removing the rows of earlier runs')
   return removeRuns({ session, schema }, replacement, context)
@@ -130,15 +130,13 @@ async function addReferences(
 
 /** Rows were generated with the ids that reference rows had when the run began, or were to get. */
 async function checkIds(session: Session, { id, schema, settings, pack, facts }: OpenRun): Promise<void> {
-  const now = await readIds(session, schema, settings.workspace, pack.coded, [])
-  const changed = Object.entries(facts.ids).filter(([table, ids]) =>
-    Object.entries(ids).some(([code, before]) => now[table]?.[code] !== before),
+  const now = await readIds(session, schema, workspacesOf(pack, settings), pack.coded, [])
+  const changed = Object.entries(facts.ids).flatMap(([workspace, byTable]) =>
+    Object.entries(byTable)
+      .filter(([table, ids]) => Object.entries(ids).some(([code, is]) => now[workspace]?.[table]?.[code] !== is))
+      .map(([table]) => table),
   )
-  if (changed.length > 0)
-    throw new TableAlteredError(
-      id,
-      changed.map(([table]) => table),
-    )
+  if (changed.length > 0) throw new TableAlteredError(id, [...new Set(changed)])
 }
 
 /** Decides by what the tables hold now, which may be another answer than when the shards were loaded. */
@@ -209,8 +207,8 @@ async function countMissing(
   names: readonly string[],
 ): Promise<number> {
   const row = `row(${names.map((name) => `t.${quoteIdentifier(name)}`).join(', ')})::text`
-  const mine = pack.workspaces ? ` where t.workspace_id = $1 and t.metadata->>'obs_run' = $2` : ''
-  const values = pack.workspaces ? [settings.workspace, settings.runId] : []
+  const mine = pack.workspaces ? ` where t.workspace_id = any($1::uuid[]) and t.metadata->>'obs_run' = $2` : ''
+  const values = pack.workspaces ? [[...workspacesOf(pack, settings)], settings.runId] : []
   const [found] = await session.unsafe<{ missing: number }[]>(
     `select count(*) as missing from (
        select ${row} from ${quoteQualified(staging, shard.name)} t

@@ -37,8 +37,8 @@ export async function insertReferences(
   return row?.inserted ?? 0
 }
 
-/** The ids of reference rows, by table and code. */
-export type IdsByCode = Readonly<Record<string, Readonly<Record<string, string>>>>
+/** The ids of reference rows, by workspace, table and code. */
+export type ReferenceIdsByName = Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>>
 
 /**
  * The ids that reference rows have in the database, or will have once they are inserted.
@@ -48,34 +48,49 @@ export type IdsByCode = Readonly<Record<string, Readonly<Record<string, string>>
 export async function readIds(
   session: Session,
   schema: string,
-  workspace: string,
+  workspaces: readonly string[],
   coded: Readonly<Record<string, string>>,
   references: readonly ReferenceTable[],
-): Promise<IdsByCode> {
-  const ids: Record<string, Record<string, string>> = {}
+): Promise<ReferenceIdsByName> {
+  const ids: Record<string, Record<string, Record<string, string>>> = {}
   for (const [table, column] of Object.entries(coded)) {
-    const present = await session<{ code: string; id: string }[]>`
-      select ${session(column)} as code, id from ${session(schema)}.${session(table)} where workspace_id = ${workspace}`
-    const coming = references
-      .filter((reference) => reference.table === table)
-      .flatMap((reference) => codes(reference, column))
-    ids[table] = Object.fromEntries([...coming, ...present.map(({ code, id }) => [code, id])])
+    const present = await session<CodedRow[]>`
+      select workspace_id as workspace, ${session(column)} as code, id from ${session(schema)}.${session(table)}
+      where workspace_id = any(${[...workspaces]}::uuid[])`
+    for (const { workspace, code, id } of [...codedRows(references, table, column), ...present]) {
+      const byTable = ids[workspace] ?? {}
+      ids[workspace] = byTable
+      byTable[table] = { ...byTable[table], [code]: id }
+    }
   }
   return ids
 }
 
+/** A row that facts refer to by its id, and are generated for by its code. */
+export interface CodedRow {
+  readonly workspace: string
+  readonly code: string
+  readonly id: string
+}
+
 /** @throws Error when a code is asked for that has no id. */
-export function idsFrom(ids: IdsByCode): ReferenceIds {
-  return (table, code) => {
-    const id = ids[table]?.[code]
-    if (id === undefined) throw new Error(`${table} has no ${code}`)
+export function idsFrom(ids: ReferenceIdsByName): ReferenceIds {
+  return (table, code, workspace) => {
+    const id = ids[workspace]?.[table]?.[code]
+    if (id === undefined) throw new Error(`${table} has no ${code} in workspace ${workspace}`)
     return id
   }
 }
 
-function codes({ columns, rows }: ReferenceTable, column: string): [string, string][] {
-  const [code, id] = [column, 'id'].map((wanted) => columns.findIndex(({ name }) => name === wanted))
-  return rows.map((row) => [row[code ?? -1] ?? '', row[id ?? -1] ?? ''])
+/** The rows of a table that references are about to insert. */
+export function codedRows(references: readonly ReferenceTable[], table: string, column: string): readonly CodedRow[] {
+  return references
+    .filter((reference) => reference.table === table)
+    .flatMap(({ columns, rows }) => {
+      const place = (wanted: string) => columns.findIndex(({ name }) => name === wanted)
+      const [workspace, code, id] = [place('workspace_id'), place(column), place('id')]
+      return rows.map((row) => ({ workspace: row[workspace] ?? '', code: row[code] ?? '', id: row[id] ?? '' }))
+    })
 }
 
 function onConflict(reference: ReferenceTable, replacedRuns: readonly string[]): string {

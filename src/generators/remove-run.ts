@@ -40,7 +40,7 @@ export class UnknownRunError extends ObsError {
 }
 
 /**
- * Takes a run away: rows that carry its mark, in its workspace, and never more of them than the
+ * Takes a run away: rows that carry its mark, in its workspaces, and never more of them than the
  * ledger knows; of an unfinished run the tables that it was loaded into.
  *
  * One transaction; what is derived from the rows is brought up to date behind it.
@@ -79,12 +79,13 @@ async function removeFinished(
       run,
       known.map(({ run_id }) => run_id),
     )
-  const workspace = listed.workspace_id
   context.progress.step('removing the rows of the run')
   await prepareSession(session, schema, lockTimeout)
   return withTransaction(session, async () => {
-    const all = await readRuns(session, pack.name, workspace)
-    const replacement: Replacement = { pack, workspace, runs: all.filter(({ run_id }) => run_id === run) }
+    const near = await readRuns(session, pack.name, [listed.workspace_id])
+    const { workspaces = [] } = near.find(({ run_id }) => run_id === run) ?? {}
+    const all = await readRuns(session, pack.name, workspaces)
+    const replacement: Replacement = { pack, workspaces, runs: all.filter(({ run_id }) => run_id === run) }
     const place = { session, schema }
     const removal = await removeRuns(place, replacement, context, all)
     const [table = ''] = pack.facts

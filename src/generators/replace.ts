@@ -16,7 +16,7 @@ export interface RemovalPlace {
 /** The runs whose rows give way to a new one. */
 export interface Replacement {
   readonly pack: SeedPack
-  readonly workspace: string
+  readonly workspaces: readonly string[]
   readonly runs: readonly RecordedRun[]
 }
 
@@ -52,12 +52,12 @@ export class UnknownSyntheticRowsError extends ObsError {
 /**
  * Removes the rows of earlier runs and nothing else.
  *
- * Rows are known by the mark of a run that the ledger has, in the workspace it has it
+ * Rows are known by the mark of a run that the ledger has, in the workspaces it has it
  * for, and never more of them than it has. A partition in which there is nothing but
  * such rows is left for `clearPartitions`, because emptying it row by row would take
  * longer than loading it anew.
  *
- * @param known all runs of the workspace, when others than these keep their rows.
+ * @param known all runs of the workspaces, when others than these keep their rows.
  * @throws UnknownSyntheticRowsError when a mark is unknown or there are too many rows of one.
  */
 export async function removeRuns(
@@ -70,7 +70,7 @@ export async function removeRuns(
   const removed: Record<string, number> = {}
   let whole: readonly WholePartition[] = []
   for (const table of [...replacement.pack.facts].reverse()) {
-    const groups = await countGroups(place, table, replacement.workspace)
+    const groups = await countGroups(place, table, replacement.workspaces)
     checkAgainstLedger(table, groups, known, replacement, context)
     const isFirst = table === replacement.pack.facts[0]
     whole = isFirst ? await wholePartitions(place, groups, replacement) : []
@@ -97,7 +97,7 @@ export async function findWholePartitions(
 ): Promise<readonly WholePartition[]> {
   const [table] = replacement.pack.facts
   if (table === undefined || !replacement.pack.workspaces) return []
-  return wholePartitions(place, await countGroups(place, table, replacement.workspace), replacement)
+  return wholePartitions(place, await countGroups(place, table, replacement.workspaces), replacement)
 }
 
 /** A pack whose rows carry no marks knows itself which rows are a run's. */
@@ -149,13 +149,18 @@ interface Group {
   readonly rows: number
 }
 
-function countGroups({ session, schema }: RemovalPlace, table: string, workspace: string): Promise<readonly Group[]> {
+function countGroups(
+  { session, schema }: RemovalPlace,
+  table: string,
+  workspaces: readonly string[],
+): Promise<readonly Group[]> {
   return session<Group[]>`
     select c.relname as part, g.run, g.rows
     from (
-      select tableoid as part, case when workspace_id = ${workspace} then metadata->>'obs_run' end as run, count(*) as rows
+      select tableoid as part, count(*) as rows,
+             case when workspace_id = any(${[...workspaces]}::uuid[]) then metadata->>'obs_run' end as run
       from ${session(schema)}.${session(table)}
-      group by 1, 2
+      group by 1, 3
     ) g
     join pg_class c on c.oid = g.part
     order by 1, 2`
@@ -221,22 +226,22 @@ async function removeUnused(
   const { session, schema } = place
   const facts = replacement.pack.facts[0] ?? ''
   const { count } = await session`
-    delete from ${session(schema)}.${session(table)}
+    delete from ${session(schema)}.${session(table)} named
     where ${isMarked(place, replacement)}
-      and ${session(column)} not in (
-        select ${session(column)} from ${session(schema)}.${session(facts)}
-        where workspace_id = ${replacement.workspace} and ${session(column)} is not null
-          and (metadata->>'obs_run' = any(${runIds(replacement)})) is not true)`
+      and not exists (
+        select from ${session(schema)}.${session(facts)} fact
+        where fact.workspace_id = named.workspace_id and fact.${session(column)} = named.${session(column)}
+          and (fact.metadata->>'obs_run' = any(${runIds(replacement)})) is not true)`
   return count
 }
 
 /**
  * Removes the reference rows that the runs made and nothing refers to any more: those that facts
- * are made with, and the workspace itself once it is empty.
+ * are made with, and the workspaces themselves once they are empty.
  */
 export async function removeReferences(place: RemovalPlace, replacement: Replacement): Promise<Record<string, number>> {
   const { session, schema } = place
-  const { pack, workspace } = replacement
+  const { pack } = replacement
   const removed: Record<string, number> = {}
   for (const table of Object.keys(pack.coded)) {
     const keys = await session<{ child: string; condition: string }[]>`
@@ -257,13 +262,12 @@ export async function removeReferences(place: RemovalPlace, replacement: Replace
   const others = [...new Set([...Object.keys(pack.requires), ...pack.facts])].filter(
     (table) => table !== pack.workspaces?.table,
   )
-  for (const table of others) {
-    const [row] = await session<{ found: boolean }[]>`
-      select exists (select from ${session(schema)}.${session(table)} where workspace_id = ${workspace}) as found`
-    if (row?.found) return removed
-  }
+  const isEmpty = others.map(
+    (table) => ` and not exists (select from ${quoteQualified(schema, table)} f where f.workspace_id = r.id)`,
+  )
   const { count } = await session`
-    delete from ${session(schema)}.${session(pack.workspaces.table)} where ${isMarked(place, replacement)}`
+    delete from ${session(schema)}.${session(pack.workspaces.table)} r
+    where ${isMarked(place, replacement)} ${session.unsafe(isEmpty.join(''))}`
   return { ...removed, [pack.workspaces.table]: count }
 }
 
@@ -285,7 +289,8 @@ function isOf({ runs }: Replacement, { run }: Group): boolean {
 }
 
 function isMarked({ session }: RemovalPlace, replacement: Replacement) {
-  return session`workspace_id = ${replacement.workspace} and metadata->>'obs_run' = any(${runIds(replacement)})`
+  return session`
+    workspace_id = any(${[...replacement.workspaces]}::uuid[]) and metadata->>'obs_run' = any(${runIds(replacement)})`
 }
 
 function runIds({ runs }: Replacement): string[] {

@@ -10,6 +10,7 @@ export interface RecordedRun {
   readonly as_of: Date
   readonly days: number
   readonly ordinal: number
+  readonly workspaces: readonly string[]
   /** Rows of this run by table. */
   readonly rows: Readonly<Record<string, number>>
 }
@@ -27,6 +28,7 @@ export interface TableProof {
 export interface RunRecord {
   readonly pack: string
   readonly settings: RunSettings
+  readonly workspaces: readonly string[]
   readonly window: Stretch
   readonly rows: Readonly<Record<string, number>>
   readonly incidents: readonly Incident[]
@@ -35,13 +37,20 @@ export interface RunRecord {
   readonly startedAt: Date
 }
 
-/** The runs of a pack in a workspace, first to last; a database without a ledger has none. */
-export async function readRuns(session: Session, pack: string, workspace: string): Promise<readonly RecordedRun[]> {
+/** The runs of a pack in some of its workspaces, first to last; a database without a ledger has none. */
+export async function readRuns(
+  session: Session,
+  pack: string,
+  workspaces: readonly string[],
+): Promise<readonly RecordedRun[]> {
   if (!(await ledgerExists(session))) return []
   return session<RecordedRun[]>`
-    select run_id, profile, seed, as_of, days, ordinal, rows
-    from obs.seed_runs
-    where pack = ${pack} and workspace_id = ${workspace}
+    select run_id, profile, seed, as_of, days, ordinal, filled.workspaces, rows
+    from obs.seed_runs, lateral (
+      select case when settings ? 'workspaces' then array(select jsonb_array_elements_text(settings->'workspaces'))
+                  else array[workspace_id::text] end as workspaces
+    ) filled
+    where pack = ${pack} and filled.workspaces && ${[...workspaces]}::text[]
     order by ordinal, run_id`
 }
 
@@ -49,7 +58,8 @@ export async function readRuns(session: Session, pack: string, workspace: string
 export async function recordRun(session: Session, { pack, settings, window, ...record }: RunRecord): Promise<void> {
   await ensureLedger(session)
   const { scale, population } = settings
-  const details = { scale, population: population ?? null, ...record.notes }
+  const several = record.workspaces.length > 1 ? { workspaces: record.workspaces } : {}
+  const details = { scale, population: population ?? null, ...several, ...record.notes }
   await session`
     insert into obs.seed_runs (
       run_id, pack, profile, seed, as_of, days, workspace_id, ordinal, window_from, window_to,

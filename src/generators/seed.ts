@@ -11,7 +11,7 @@ import {
 } from './errors.js'
 import { loadShards, type ShardTask } from './load-shards.js'
 import { abandonRun, beginRun, type OpenRun, resumeRun } from './open-run.js'
-import type { Incident, SeedPack } from './pack.js'
+import { type Incident, type SeedPack, workspacesOf } from './pack.js'
 import { type Published, placementOf, publishRun, type TableCount } from './publish.js'
 import { findWholePartitions } from './replace.js'
 import { checkOptions, type SeedOptions, type SeedRequest } from './request.js'
@@ -28,6 +28,8 @@ export interface SeedResult {
   readonly seed: number
   readonly as_of: string
   readonly workspace_id: string
+  /** All that the run filled, the one with the most traffic first. */
+  readonly workspaces: readonly string[]
   readonly window: { readonly from: string; readonly to: string }
   /** The run's rows by table; of reference tables those that the run uses, and how many of them are new. */
   readonly tables: Readonly<Record<string, TableCount>>
@@ -50,7 +52,7 @@ export interface SeedResult {
 }
 
 /**
- * Fills a workspace with a synthetic history.
+ * Fills a workspace, or the several of a profile, with a synthetic history.
  *
  * Rows are loaded into tables of their own, part by part, and made visible by one transaction:
  * the run is there entirely or not at all. What is loaded of a run that is broken off is on
@@ -149,8 +151,9 @@ function sourceOf(run: OpenRun, tasks: readonly ShardTask[], workers: number): R
 /** The shards in their order, with what was recorded of those that are loaded. */
 async function tasksOf(session: Session, run: OpenRun): Promise<readonly ShardTask[]> {
   const { pack, settings, schema, mode } = run
-  const runs = mode === 'replace' ? await readRuns(session, pack.name, settings.workspace) : []
-  const replacement = { pack, workspace: settings.workspace, runs }
+  const workspaces = workspacesOf(pack, settings)
+  const runs = mode === 'replace' ? await readRuns(session, pack.name, workspaces) : []
+  const replacement = { pack, workspaces, runs }
   const whole = runs.length > 0 ? await findWholePartitions({ session, schema }, replacement) : []
   const replaceable = new Set(whole.map(({ name }) => name))
   const rowsBefore = new Map<string, number>()
@@ -262,6 +265,7 @@ function resultOf(run: OpenRun, published: Published, loadedAfter: number, milli
     seed: settings.seed,
     as_of: settings.asOf.toISOString(),
     workspace_id: settings.workspace,
+    workspaces: workspacesOf(run.pack, settings),
     window: { from: new Date(plan.window.from).toISOString(), to: new Date(plan.window.to).toISOString() },
     tables,
     rows_total: rows,

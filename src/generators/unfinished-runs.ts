@@ -1,6 +1,7 @@
 import type { Session } from '../database/connect.js'
 import { obsVersion } from '../package.js'
 import type { Json, RunSettings } from './pack.js'
+import type { ReferenceIdsByName } from './references.js'
 import type { SeedMode } from './request.js'
 import { ensureObsSchema } from './run-ledger.js'
 
@@ -21,8 +22,7 @@ export interface UnfinishedRun {
 
 /** What a run found out when it began and leans on until it ends. */
 export interface RunFacts {
-  /** The ids of reference rows, by table and code. */
-  readonly ids: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly ids: ReferenceIdsByName
   readonly prepared: Json
   /** Columns that the run numbers, by table, and the number of the first row. */
   readonly numbered: Readonly<Record<string, { readonly column: string; readonly first: number }>>

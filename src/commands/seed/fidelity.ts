@@ -11,9 +11,14 @@ import { recordedRun } from '../../validators/observability/recorded-run.js'
 import { inSnapshot } from '../../validators/validate.js'
 import { action, type Invocation, withTarget } from '../invocation.js'
 import { loadPackValidation, settingsOf } from '../pack-validation.js'
+import { parseUuid } from './flags.js'
 
 export interface ReportFlags {
   readonly report?: string
+}
+
+interface FidelityFlags extends ReportFlags {
+  readonly workspace?: string
 }
 
 /** `obs seed fidelity`: declared against landed, for a run that is there. */
@@ -21,6 +26,7 @@ export function seedFidelityCommand(): Command {
   return new Command('fidelity')
     .description('compare what landed of a run with what was declared for it')
     .argument('[run]', 'the beginning of its id (default: the latest run)')
+    .option('--workspace <uuid>', 'of a run that fills several: which (default: that with the most traffic)', parseUuid)
     .option('--report <file.html>', 'write the report as one page that needs nothing else')
     .addHelpText('after', examples)
     .action(action(runFidelity))
@@ -33,9 +39,10 @@ Examples:
 
 Exits 0 whatever the verdicts are: obs validate is the judge.`
 
-async function runFidelity(invocation: Invocation<ReportFlags>, run?: string): Promise<void> {
+async function runFidelity(invocation: Invocation<FidelityFlags>, run?: string): Promise<void> {
   await refuseReport(invocation.options)
-  const report = await withTarget(invocation, (database) => reportOn(invocation, database, run), {
+  const { workspace } = invocation.options
+  const report = await withTarget(invocation, (database) => reportOn(invocation, database, run, workspace), {
     purpose: 'fidelity',
     connections: 1,
     readOnly: true,
@@ -58,33 +65,33 @@ export async function writePage({ report }: ReportFlags, fidelity: FidelityRepor
   return resolve(report)
 }
 
-/** Measures the newest run whose id begins with `id`. */
+/** Measures the newest run whose id begins with `id`, in one of the workspaces that it fills. */
 export async function reportOn(
   { settings, context }: Invocation<unknown>,
   database: Database,
   id?: string,
+  workspace?: string,
 ): Promise<FidelityReport> {
   const { facts } = await loadPackValidation(settings.pack)
   const { declaredOf } = await import('../../generators/observability/declared.js')
   context.progress.step('comparing what landed with what was declared')
   return inSnapshot(database, { schema: settings.pack.schema, facts }, async (snapshot) => {
-    const run = await recordedRun(snapshot, id)
-    if (!run) throw noRun(id)
+    const run = await recordedRun(snapshot, id, workspace)
+    if (!run) throw noRun(id, workspace)
     const declared = declaredOf(settingsOf(run))
     if (!declared) throw unknownProfile(run.profile)
     return measureFidelity(snapshot, run, declared)
   })
 }
 
-function noRun(id: string | undefined): ObsError {
-  return new ObsError(
-    id === undefined ? 'nothing was seeded here' : `no run has an id that begins with ${JSON.stringify(id)}`,
-    {
-      code: 'no_run',
-      hint: 'Make one with obs seed, or look at the ids in obs.seed_runs.',
-      details: { run: id ?? null },
-    },
-  )
+function noRun(id: string | undefined, workspace: string | undefined): ObsError {
+  const where = workspace === undefined ? '' : ` in workspace ${workspace}`
+  const what = id === undefined ? 'nothing was seeded here' : `no run has an id that begins with ${JSON.stringify(id)}`
+  return new ObsError(`${what}${where}`, {
+    code: 'no_run',
+    hint: 'Make one with obs seed, or look at obs seed runs.',
+    details: { run: id ?? null, workspace: workspace ?? null },
+  })
 }
 
 function unknownProfile(profile: string): ObsError {

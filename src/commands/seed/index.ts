@@ -44,7 +44,10 @@ export function seedCommand(): Command {
     .option('--days <n>', 'length of the history in days, 1 to 3650', wholeDays, 90)
     .option('--as-of <time>', 'where the history ends, ISO date or time, UTC (default: the start of today)', parseAsOf)
     .option('--seed <n>', 'the same number gives the same rows', parseSeed, 42)
-    .option('--profile <name>', "demo, phase1 (a known run again), load (twenty demos), or one of the pack's own plan")
+    .option(
+      '--profile <name>',
+      "demo, phase1 (a known run again), load (twenty demos), multi-tenant (20 workspaces), or one of the pack's own plan",
+    )
     .option('--spans', 'make the steps of every trace as well, 4 to 25 each')
     .option('--scale <factor>', "multiply the profile's volume, for example 0.01", parseScale, 1)
     .option(
@@ -91,6 +94,7 @@ Examples:
   $ obs seed --days 90 --replace                            begin again; other rows stay as they are
   $ obs seed --days 7 --append --scale 0.5                  half a week's worth on top
   $ obs seed --profile load --days 30                       millions of rows
+  $ obs seed --profile multi-tenant                         twenty workspaces, a few with most of the traffic
   $ obs seed --profile phase1 --spans                       a known run again, step by step
   $ obs seed --days 30 --sink parquet --output data/        files, and no database
   $ obs seed --days 30 --report reports/run.html            how well the rows follow what was declared

@@ -17,7 +17,7 @@ export const spanColumns = columns({
 })
 
 interface SpanSource {
-  readonly runId: string
+  readonly mark: string
   readonly workspace: string
   readonly population: Population
   readonly profile: Profile
@@ -39,12 +39,12 @@ const dataSource = 'knowledge_base'
  * generative AI of OpenTelemetry.
  */
 export function spanWriter(
-  { runId, workspace, population, profile }: SpanSource,
+  { mark, workspace, population, profile }: SpanSource,
   target: CopyBuffer,
 ): (trace: Trace, spans: readonly Span[], index: number) => void {
   const { models } = priceTable
   const heads = population.agents.map(({ agentId }) => encodeFields((to) => to.uuidText(workspace).text(agentId)))
-  const metadata = (attributes: object) => ({ obs_run: runId, ...attributes })
+  const metadata = (attributes: object) => ({ obs_run: mark, ...attributes })
   const described = (kind: keyof typeof operations, of: string, tool: string | null, attributes: object = {}) =>
     encodeFields((to) => {
       to.text(kind).text(operations[kind]).text(`${operations[kind]} ${of}`)
@@ -62,7 +62,7 @@ export function spanWriter(
   // Ends with the number of cached tokens, whose name is the longest and therefore the last.
   const callMetadata = models.map(({ responseName }) =>
     Buffer.from(
-      `{"obs_run": "${runId}", "gen_ai.response.model": "${responseName}", "gen_ai.usage.cache_read.input_tokens": `,
+      `{"obs_run": "${mark}", "gen_ai.response.model": "${responseName}", "gen_ai.usage.cache_read.input_tokens": `,
     ),
   )
   const providers = models.map(({ name, provider }) => encodeFields((to) => to.text(name).text(provider)))

@@ -1,5 +1,5 @@
 import { type CopyBuffer, encodeFields } from '../copy-binary.js'
-import { columns, type FactTable, type ReferenceIds, type Stretch } from '../pack.js'
+import { columns, type FactTable, type Stretch } from '../pack.js'
 import { murmur3, streamKey } from '../random.js'
 import type { Agent } from './agents.js'
 import { dayMs, epochDay } from './calendar.js'
@@ -10,6 +10,7 @@ import { metadataWriter } from './metadata.js'
 import { priceTable } from './prices.js'
 import { environmentCodes, versions } from './profiles.js'
 import type { Text, TextPools } from './prompts.js'
+import type { IdsOfWorkspace } from './reference-rows.js'
 import { SpanDrawer } from './spans.js'
 import { type Judgement, type Trace, TraceDrawer, type TraceSource } from './traces.js'
 
@@ -31,8 +32,10 @@ const evaluationColumns = columns({
 
 /** What the encoders of a run share. */
 export interface EncodingSource extends TraceSource {
+  /** The run that the rows say they are of. */
+  readonly mark: string
   readonly workspace: string
-  readonly ids: ReferenceIds
+  readonly ids: IdsOfWorkspace
   readonly texts: TextPools
 }
 
@@ -274,13 +277,11 @@ const comments = {
 
 /** A function that writes the evaluation of one trace as one row. */
 function evaluationWriter(
-  { workspace, population, runId }: EncodingSource,
+  { workspace, population, runId, mark }: EncodingSource,
   target: CopyBuffer,
 ): (trace: Trace, judgement: Judgement) => void {
   const heads = population.agents.map(({ agentId }: Agent) =>
-    encodeFields((to) =>
-      to.uuidText(workspace).text(agentId).text(evaluator).text('quality').jsonb({ obs_run: runId }),
-    ),
+    encodeFields((to) => to.uuidText(workspace).text(agentId).text(evaluator).text('quality').jsonb({ obs_run: mark })),
   )
   const verdicts = Object.fromEntries(
     Object.entries(comments).map(([key, comment]) => [

@@ -4,7 +4,7 @@ import { isWeekend } from './calendar.js'
 import { departments, intents } from './departments.js'
 import { traceSourceOf } from './pack.js'
 import { isProfileName, type Profile } from './profiles.js'
-import { adoption } from './rollout.js'
+import { adoption, earliestLead, firstSeen } from './rollout.js'
 import { conversationSizes, type TraceSource } from './traces.js'
 import { segmentShares } from './users.js'
 
@@ -117,13 +117,12 @@ function shares(counts: readonly (readonly [name: string, count: number])[]): Re
 
 function rolloutOf({ profile, calibration }: TraceSource): ExpectedOfRun['rollout'] {
   const { rollout, environments } = profile
-  const earliest = Math.max(...Object.values(environments).map(({ lead }) => lead))
   const delayOf = (release: number) => calibration().delays[release] ?? 0
   return {
     versions: rollout.releases.map(({ version }) => version),
     adoption: (version, time) => adoption(rollout, version, time - delayOf(version)),
-    earliest,
-    firstSeen: rollout.releases.map(({ at }, release) => (release === 0 ? 0 : at + delayOf(release) - earliest)),
+    earliest: earliestLead(environments),
+    firstSeen: firstSeen(profile, calibration().delays),
     // While a release is rolled back it is behind the curve by as much more.
     latest: longestLag + (rollout.rollback ? rollout.rollback.to - rollout.rollback.from : 0),
   }

@@ -1,13 +1,16 @@
 import type { Fault, FaultCatalogue } from '../faults/fault.js'
 import { armFaults, type Witness, withFaults } from '../faults/plant.js'
 import type { RowEdit } from '../faults/row-edit.js'
-import type { FactTable, ReferenceIds, RunSettings, Stretch } from '../pack.js'
+import type { FactTable, RunSettings, Stretch } from '../pack.js'
 import type { Random } from '../random.js'
 import { dayMs, isWeekend } from './calendar.js'
+import type { Calibration } from './calibration.js'
 import { departments } from './departments.js'
 import type { Population } from './population.js'
 import { priceTable } from './prices.js'
 import type { Profile } from './profiles.js'
+import type { IdsOfWorkspace } from './reference-rows.js'
+import { firstSeen } from './rollout.js'
 import type { User } from './users.js'
 
 /** What planting has to know of a run. */
@@ -16,7 +19,8 @@ export interface FaultSource {
   readonly profile: Profile
   readonly population: Population
   readonly window: Stretch
-  readonly ids: ReferenceIds
+  readonly calibration: () => Calibration
+  readonly ids: IdsOfWorkspace
 }
 
 /** The same, with what follows from it worked out once. */
@@ -46,13 +50,13 @@ export function plantFaults(facts: readonly FactTable[], source: FaultSource, wi
 function contextOf(source: FaultSource): FaultContext {
   const { population, profile, window } = source
   const { releases } = profile.rollout
-  const lead = Math.max(...Object.values(profile.environments).map((environment) => environment.lead))
+  const seen = firstSeen(profile, source.calibration().delays)
   return {
     ...source,
     homes: new Map(population.agents.map(({ agentId, department }) => [agentId, department])),
     oldest: releases[0]?.version ?? '',
     newest: releases.at(-1)?.version ?? '',
-    newestFrom: window.from + ((releases.at(-1)?.at ?? 0) - lead) * (window.to - window.from),
+    newestFrom: window.from + (seen.at(-1) ?? 0) * (window.to - window.from),
   }
 }
 

@@ -46,14 +46,19 @@ const longestShare = 1 / 40
 /** One incident of each kind is planned for every stretch of this many days. */
 const seasonDays = 90
 
-/** The incidents of a run: a function of its key, its window and its fleet, in order of time. */
+/**
+ * The incidents of a workspace in a run: a function of their keys, its window and its fleet, in order of time.
+ *
+ * @param mark of the run, which outages follow from: a provider is down for all workspaces at once.
+ */
 export function planIncidents(
   profile: Profile,
   agents: readonly Agent[],
   window: Stretch,
-  runId: string,
+  { runId, mark }: { readonly runId: string; readonly mark: string },
 ): readonly PlannedIncident[] {
   const key = streamKey('incidents', runId)
+  const common = streamKey('incidents', mark)
   const seasons = Math.max(1, Math.round((window.to - window.from) / (seasonDays * dayMs)))
   const recurring = Array.from({ length: seasons }, (_, season) => {
     const length = (window.to - window.from) / seasons
@@ -61,7 +66,7 @@ export function planIncidents(
     return [
       latencySpike(agents, stretch, seated(key, 0, season)),
       errorBurst(agents, stretch, seated(key, 1, season)),
-      providerOutage(stretch, seated(key, 2, season)),
+      providerOutage(stretch, seated(common, 2, season)),
       costRunaway(agents, stretch, seated(key, 3, season)),
     ]
   })

@@ -25,12 +25,12 @@ interface Template {
  *
  * Rows of one kind differ in a few numbers only, so that most of a row is one copy.
  */
-export function metadataWriter({ runId }: { readonly runId: string }, target: CopyBuffer): (trace: Trace) => void {
+export function metadataWriter({ mark }: { readonly mark: string }, target: CopyBuffer): (trace: Trace) => void {
   const templates = new Array<Template | undefined>(outcomes * placesOfOutcome)
   return (trace) => {
     const { model } = trace
     const kind = kindOf(trace)
-    const template = templates[kind] ?? templateOf(runId, trace)
+    const template = templates[kind] ?? templateOf(mark, trace)
     templates[kind] = template
     target.openJsonb()
     const start = target.position
@@ -69,10 +69,10 @@ const end = Buffer.from('}')
 const conversation = '#'.repeat(16)
 const retried = '#'.repeat(32)
 
-function templateOf(runId: string, trace: Trace): Template {
+function templateOf(mark: string, trace: Trace): Template {
   const isLate = trace.firstTokenMs >= 10_000
   const text = jsonbText({
-    obs_run: runId,
+    obs_run: mark,
     prices: priceTable.asOf,
     region: regions[trace.region],
     'gen_ai.request.temperature': traitsByIntent[trace.intent]?.temperature,

@@ -12,6 +12,23 @@ export interface Profile {
     /** What agents of a type are asked about, where it is not what `departments` says. */
     readonly intents?: Readonly<Record<string, Intent>>
   }
+  /** Workspaces that are filled at once; one when it is missing. */
+  readonly tenants?: {
+    readonly count: number
+    /** Of Zipf's law of traffic over the workspaces. */
+    readonly exponent: number
+    /** Fleets by the share of the traffic, largest first: the fleet of the first `from` that is reached. */
+    readonly fleets: readonly {
+      readonly from: number
+      readonly perDepartment: readonly [low: number, high: number]
+      readonly total: readonly [low: number, high: number]
+    }[]
+    /**
+     * The users of the first workspace are those of the profile, of others fewer with the root of
+     * their share; but 100 at least, of whom each department gets a power user who is always there.
+     */
+    readonly fewestUsers: number
+  }
   readonly volume: {
     /** Traces of one agent on one working day, over all environments. */
     readonly perAgentDay: readonly [low: number, high: number]
@@ -114,7 +131,7 @@ export type EnvironmentCode = (typeof environmentCodes)[number]
 export const versions = ['v1.8', 'v1.9', 'v2.0', 'v2.1'] as const
 export type Version = (typeof versions)[number]
 
-export const profileNames = ['demo', 'phase1', 'load'] as const
+export const profileNames = ['demo', 'phase1', 'load', 'multi-tenant'] as const
 export type ProfileName = (typeof profileNames)[number]
 
 const demo: Profile = {
@@ -205,7 +222,25 @@ const load: Profile = {
   texts: { perIntent: 8 },
 }
 
-const profiles: Readonly<Record<ProfileName, Profile>> = { demo, phase1, load }
+/** Twenty customers: the first three have three fifths of the traffic. */
+const multiTenant: Profile = {
+  ...demo,
+  name: 'multi-tenant',
+  description: 'twenty workspaces, a few of them with most of the traffic: together about as much as the demo',
+  tenants: {
+    count: 20,
+    exponent: 1.2,
+    fleets: [
+      { from: 0.08, perDepartment: [8, 12], total: [80, 100] },
+      { from: 0.03, perDepartment: [5, 7], total: [50, 70] },
+      { from: 0, perDepartment: [3, 4], total: [30, 40] },
+    ],
+    fewestUsers: 100,
+  },
+  texts: { perIntent: 8 },
+}
+
+const profiles: Readonly<Record<ProfileName, Profile>> = { demo, phase1, load, 'multi-tenant': multiTenant }
 
 export function profileCalled(name: ProfileName): Profile {
   return profiles[name]

@@ -1,4 +1,4 @@
-import { columns, type ReferenceIds, type ReferenceTable, type RunSettings, type Stretch } from '../pack.js'
+import { columns, type ReferenceTable, type RunSettings, type Stretch } from '../pack.js'
 import { Random, streamKey } from '../random.js'
 import { dayMs } from './calendar.js'
 import { departments } from './departments.js'
@@ -8,6 +8,7 @@ import type { Population } from './population.js'
 import type { Profile } from './profiles.js'
 import { withFaker } from './prompts.js'
 import { generalAvailability } from './rollout.js'
+import { markOf } from './tenants.js'
 
 /** The population of a workspace and the run that writes it down. */
 export interface People {
@@ -18,10 +19,13 @@ export interface People {
   readonly home: Stretch
 }
 
+/** The ids of departments and environments of a workspace, by table and code. */
+export type IdsOfWorkspace = (table: string, code: string) => string
+
 const stamps = { metadata: 'jsonb', created_at: 'timestamptz', updated_at: 'timestamptz' }
 
-export function workspaceRows(run: RunSettings, home: Stretch): ReferenceTable {
-  const row = [run.workspace, run.workspace, `ws-${run.workspace}`, 'Demo workspace']
+export function workspaceRows(run: RunSettings, home: Stretch, name: string): ReferenceTable {
+  const row = [run.workspace, run.workspace, `ws-${run.workspace}`, name]
   return {
     table: 'workspaces',
     columns: columns({
@@ -67,7 +71,7 @@ export function environmentRows(run: RunSettings, home: Stretch): ReferenceTable
 }
 
 /** The fleet as it stands when the window of its run closes. */
-export function agentRows({ run, population, profile, home }: People, ids: ReferenceIds): ReferenceTable {
+export function agentRows({ run, population, profile, home }: People, ids: IdsOfWorkspace): ReferenceTable {
   const random = new Random()
   const key = streamKey('agent records', population.seed)
   return {
@@ -103,7 +107,7 @@ export function agentRows({ run, population, profile, home }: People, ids: Refer
 /** The users, with names of faker's and the time each was last seen in this run. */
 export async function userRows(
   { run, population, home }: People,
-  ids: ReferenceIds,
+  ids: IdsOfWorkspace,
   lastSeen: Float64Array,
 ): Promise<ReferenceTable> {
   const names = await withFaker(population.seed, ({ person }) =>
@@ -134,7 +138,7 @@ export async function userRows(
 
 /** Reference rows are as old as the window of the population, whenever they are written. */
 function stamped(run: RunSettings, home: Stretch): [string, string, string] {
-  return [JSON.stringify({ obs_run: run.runId }), isoTime(home.from), isoTime(home.from)]
+  return [JSON.stringify({ obs_run: markOf(run) }), isoTime(home.from), isoTime(home.from)]
 }
 
 function isoTime(time: number): string {

@@ -1,5 +1,5 @@
 import { logistic } from '../distributions.js'
-import type { Rollback, Rollout } from './profiles.js'
+import type { Profile, Rollback, Rollout } from './profiles.js'
 
 /** Where in its ramp the last canary step gives way to general adoption, and how steep that is. */
 const generalFrom = 0.4
@@ -36,6 +36,17 @@ export function ageOfAdoption({ canary }: Rollout, share: number): number {
   const rest = (share - step) / (1 - step)
   const age = midpoint + width * Math.log(rest / (1 - rest))
   return Math.min(settledFrom, Math.max(generalFrom, age))
+}
+
+/** When, as a share of the window, each release is first seen anywhere. @param delays of the releases. */
+export function firstSeen({ rollout, environments }: Profile, delays: readonly number[]): readonly number[] {
+  const lead = earliestLead(environments)
+  return rollout.releases.map(({ at }, release) => (release === 0 ? 0 : at + (delays[release] ?? 0) - lead))
+}
+
+/** How much earlier than production the earliest environment gets a version. */
+export function earliestLead(environments: Profile['environments']): number {
+  return Math.max(...Object.values(environments).map(({ lead }) => lead))
 }
 
 /** When, as a share of the window, half of the traffic has moved to a release. */

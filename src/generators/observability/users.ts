@@ -41,6 +41,9 @@ function shareOf(segment: Segment): number {
   return segmentPattern.filter((one) => one === segment).length / segmentPattern.length
 }
 
+/** Power users come first among the segments, so that these are some of them. */
+const powerUsers = segmentPattern.filter((segment) => segment === 'power_user').length
+
 /** Signed up long before any window, so that every department has somebody at work from the first day on. */
 const founderAgeDays = 800
 
@@ -56,12 +59,16 @@ export function makeUsers(profile: Profile, seed: number, from: number, to: numb
   const key = streamKey('users', profile.name, seed)
   const random = new Random()
   const perDepartment = Math.ceil(profile.users.count / departments.length)
+  // One in each department; of few users every power user is one.
+  const foundersOfGroup = profile.users.count < segmentPattern.length * departments.length ? powerUsers : 1
   return Array.from({ length: profile.users.count }, (_, index) => {
     const segment = segmentPattern[index % segmentPattern.length] ?? 'regular'
     const group = Math.floor(index / segmentPattern.length)
-    const isFounder = index % segmentPattern.length === 0 && group < departments.length
+    const place = index % segmentPattern.length
+    const founder = place < foundersOfGroup ? group * foundersOfGroup + place : departments.length
+    const isFounder = founder < departments.length
     random.seat(key, 0, index)
-    const department = isFounder ? group : random.integer(departments.length)
+    const department = isFounder ? founder : random.integer(departments.length)
     const signedUpAt = isFounder ? from - founderAgeDays * dayMs : signUp(random, segment, from, to)
     return {
       index,

@@ -16,6 +16,7 @@ import type {
   SeedPack,
   SeedPlan,
 } from '../pack.js'
+import { codedRows } from '../references.js'
 import { checkOptions, type SeedOptions, type SeedRequest } from '../request.js'
 import { writtenRowEncoder } from '../written-row.js'
 import { type OutputFolder, type WrittenFile, withOutputFolder } from './folder.js'
@@ -178,14 +179,14 @@ async function generate(job: Job, folder: OutputFolder | undefined): Promise<Rec
 /** Without a database the id of a reference row is the one that it was given. */
 function idsOf(references: readonly ReferenceTable[], { coded }: SeedPack): ReferenceIds {
   const ids = new Map<string, string>()
-  for (const { table, columns, rows } of references) {
-    const place = (wanted: string | undefined) => columns.findIndex(({ name }) => name === wanted)
-    const [id, code] = [place('id'), place(coded[table])]
-    for (const row of rows) if (code >= 0) ids.set(`${table} ${row[code]}`, row[id] ?? '')
+  for (const [table, column] of Object.entries(coded)) {
+    for (const { workspace, code, id } of codedRows(references, table, column)) {
+      ids.set(`${workspace} ${table} ${code}`, id)
+    }
   }
-  return (table, code) => {
-    const id = ids.get(`${table} ${code}`)
-    if (id === undefined) throw new Error(`${table} has no ${code}`)
+  return (table, code, workspace) => {
+    const id = ids.get(`${workspace} ${table} ${code}`)
+    if (id === undefined) throw new Error(`${table} has no ${code} in workspace ${workspace}`)
     return id
   }
 }

@@ -1,12 +1,12 @@
 import type { Json, RunSettings } from '../pack.js'
+import type { ReferenceIdsByName } from '../references.js'
 import type { Generated, Wanted } from '../row-source.js'
 
 /** What a thread is told when it starts. */
 export interface ThreadData {
   readonly settings: RunSettings
   readonly prepared: Json
-  /** The ids of reference rows, by table and code. */
-  readonly ids: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly ids: ReferenceIdsByName
   /** What the pack said the thread needs to know. */
   readonly data: Json
 }

@@ -32,17 +32,18 @@ async function observeGaps(context: ObservabilityContext): Promise<Observation> 
 /** One row for each agent and day that is missing, its key the agent and the date. */
 async function gapsSql(context: ObservabilityContext, bind: Bind): Promise<string> {
   const expected = (await busyRuns(context)).flatMap((run) =>
-    workingDays(run).map((day) => ({ run_id: run.run_id, day: day / dayMs })),
+    workingDays(run).map((day) => ({ run_id: run.run_id, workspace_id: run.workspace_id, day: day / dayMs })),
   )
   return `
     select a.agent_id || ' ' || (date '1970-01-01' + e.day)::text as key
-    from jsonb_to_recordset(${bind(JSON.stringify(expected))}::text::jsonb) as e (run_id text, day int)
-    join (select distinct traces.metadata ->> 'obs_run' as run_id, agent_id from traces
-          join agents using (workspace_id, agent_id) where traces.metadata ? 'obs_run') a using (run_id)
+    from jsonb_to_recordset(${bind(JSON.stringify(expected))}::text::jsonb) as e (run_id text, workspace_id uuid, day int)
+    join (select distinct traces.metadata ->> 'obs_run' as run_id, workspace_id, agent_id from traces
+          join agents using (workspace_id, agent_id) where traces.metadata ? 'obs_run') a using (run_id, workspace_id)
     left join (
-      select distinct metadata ->> 'obs_run' as run_id, agent_id, floor(extract(epoch from timestamp) / 86400)::int as day
+      select distinct metadata ->> 'obs_run' as run_id, workspace_id, agent_id,
+             floor(extract(epoch from timestamp) / 86400)::int as day
       from traces where metadata ? 'obs_run'
-    ) t on t.run_id = e.run_id and t.agent_id = a.agent_id and t.day = e.day
+    ) t on t.run_id = e.run_id and t.workspace_id = e.workspace_id and t.agent_id = a.agent_id and t.day = e.day
     where t.day is null`
 }
 

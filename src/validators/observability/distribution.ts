@@ -4,7 +4,7 @@ import { agentGapsCheck } from './agent-gaps.js'
 import type { ObservabilityCheck, ObservabilityContext, ObservabilitySuite, Range, RunFacts } from './facts.js'
 import { type Cell, cellsOf, countBy, hoursOf, isFailure, sumOf } from './generated.js'
 import { isLogNormal, measureStrata } from './latency-strata.js'
-import { type SeedRun, seedRuns } from './seed-runs.js'
+import { rowsOf, type SeedRun, seedRuns } from './seed-runs.js'
 import { departmentCodes } from './vocabulary.js'
 import { dayMs, dayOf, hourMs, isWeekend, type KindOfHour, kindOfHour, wholeDays, wholeHours } from './window.js'
 
@@ -159,8 +159,9 @@ async function measureRun(context: ObservabilityContext, run: SeedRun, measure: 
   return measure(context, run, profile)
 }
 
-function named({ run_id }: SeedRun, { findings, observed }: Trait): Trait {
-  return { findings: findings.map((finding) => `${run_id}: ${finding}`), observed: `${run_id}: ${observed}` }
+function named({ run_id, workspace_id, rank }: SeedRun, { findings, observed }: Trait): Trait {
+  const name = rank === null ? run_id : `${run_id} in ${workspace_id}`
+  return { findings: findings.map((finding) => `${name}: ${finding}`), observed: `${name}: ${observed}` }
 }
 
 function conclude(traits: readonly Trait[], reasons: readonly string[]): Observation {
@@ -266,20 +267,24 @@ function intentFinding(
   const counts = [...countBy(cells, ({ intent }) => intent)].sort(([, a], [, b]) => b - a)
   const first = counts.slice(0, primary.length).map(([intent]) => intent)
   const strangers = first.filter((intent) => !primary.includes(intent))
-  if (strangers.length > 0) return [`${code}: ${strangers.join(', ')} among the first`]
+  const isTelling = sumOf(cells) >= fewestToRank * designEffect
+  if (strangers.length > 0 && isTelling) return [`${code}: ${strangers.join(', ')} among the first`]
   const share = sumOf(cells.filter(({ intent }) => first.includes(intent))) / sumOf(cells)
   const least = 0.9 - shareTolerance(0.9, sumOf(cells), designEffect)
   return share < least ? [`${code}: the three have ${percent(share)}`] : []
 }
 
+/** Of fewer independent traces the order of the intents is a matter of chance. */
+const fewestToRank = 50
+
 async function userSegments(
   { session }: ObservabilityContext,
-  { run_id }: SeedRun,
+  run: SeedRun,
   { users }: RunFacts,
 ): Promise<Trait | string> {
   const rows = await session<{ segment: string; users: number }[]>`
     select coalesce(user_segment, 'none') as segment, count(*) as users from users
-    where metadata ->> 'obs_run' = ${run_id} group by 1`
+    where ${rowsOf({ session }, run)} group by 1`
   if (rows.length === 0) return 'the run made no users of its own'
   return compareShares(new Map(rows.map(({ segment, users: count }) => [segment, count])), users.segments, 1)
 }
@@ -435,7 +440,7 @@ async function agentVolume(
     with agent_days as (
       select agent_id, floor(extract(epoch from timestamp) / 86400)::int as day, count(*) as traces
       from traces
-      where metadata ->> 'obs_run' = ${run.run_id}
+      where ${rowsOf({ session }, run)}
       group by 1, 2
     )
     select count(distinct agent_id) as agents, count(*) as days, min(traces) as least, max(traces) as most,
@@ -485,7 +490,7 @@ async function logNormalLatency(context: ObservabilityContext, run: SeedRun): Pr
 async function evaluatedShare(context: ObservabilityContext, run: SeedRun, { evaluations }: RunFacts): Promise<Trait> {
   const total = sumOf(await cellsOf(context, run))
   const [row] = await context.session<{ evaluated: number }[]>`
-    select count(*) as evaluated from evaluations where metadata ->> 'obs_run' = ${run.run_id} and metric = 'quality'`
+    select count(*) as evaluated from evaluations where ${rowsOf(context, run)} and metric = 'quality'`
   const counts = new Map([
     ['evaluated', row?.evaluated ?? 0],
     ['not evaluated', total - (row?.evaluated ?? 0)],

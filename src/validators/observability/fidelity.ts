@@ -5,6 +5,7 @@ import type { ObservabilityContext } from './facts.js'
 import { cellsOf, countBy, type HourCell, hoursOf, isFailure, sumOf } from './generated.js'
 import { measureStrata } from './latency-strata.js'
 import type { RecordedRun } from './recorded-run.js'
+import { rowsOf } from './seed-runs.js'
 import { dayMs, hourMs } from './window.js'
 
 /** Compares what landed of a run with what its plan declares, distribution by distribution. */
@@ -34,7 +35,7 @@ export async function measureFidelity(
     summary: { matches: count('matches'), near: count('near'), off: count('off') },
     comparisons,
     pictures: await picturesOf(context, run, declared),
-    incidents: run.stories,
+    incidents: run.incidents,
   }
 }
 
@@ -167,7 +168,7 @@ async function failureComparisons(
   const kinds = await context.session<{ kind: string; traces: number }[]>`
     select coalesce(nullif(split_part(error, ':', 1), ''), 'unexplained') as kind, count(*) as traces
     from traces
-    where metadata ->> 'obs_run' = ${run.run_id} and status <> 'success'
+    where ${rowsOf(context, run)} and status <> 'success'
       and not exists (
         select from jsonb_to_recordset(${JSON.stringify(run.incidents)}::text::jsonb) as incident ("from" timestamptz, "to" timestamptz)
         where timestamp >= incident."from" and timestamp < incident."to")
@@ -220,10 +221,10 @@ async function peopleComparisons(
   declared: DeclaredRun,
 ): Promise<readonly Comparison[]> {
   const [row] = await context.session<{ evaluated: number }[]>`
-    select count(*) as evaluated from evaluations where metadata ->> 'obs_run' = ${run.run_id} and metric = 'quality'`
+    select count(*) as evaluated from evaluations where ${rowsOf(context, run)} and metric = 'quality'`
   const segments = await context.session<{ segment: string; users: number }[]>`
     select coalesce(user_segment, 'none') as segment, count(*) as users from users
-    where metadata ->> 'obs_run' = ${run.run_id} group by 1`
+    where ${rowsOf(context, run)} group by 1`
   const total = sumOf(await hoursOf(context, run))
   const evaluated = row?.evaluated ?? 0
   return [
@@ -297,11 +298,11 @@ async function histogram(
 ): Promise<Histogram> {
   const bins = await session<{ bin: number; traces: number }[]>`
     select floor(ln(${session(column)}::float8) / ln(2) * ${binsPerDoubling})::int as bin, count(*) as traces
-    from traces where metadata ->> 'obs_run' = ${run.run_id} and ${session(column)} > 0
+    from traces where ${rowsOf({ session }, run)} and ${session(column)} > 0
     group by 1 order by 1`
   const [row] = await session<{ quantiles: number[] | null }[]>`
     select percentile_disc(array[0.5, 0.95, 0.99]) within group (order by ${session(column)})::float8[] as quantiles
-    from traces where metadata ->> 'obs_run' = ${run.run_id} and ${session(column)} > 0`
+    from traces where ${rowsOf({ session }, run)} and ${session(column)} > 0`
   const first = bins[0]?.bin ?? 0
   const last = bins.at(-1)?.bin ?? 0
   const counts = new Map(bins.map(({ bin, traces }) => [bin, traces]))
@@ -317,7 +318,7 @@ async function histogram(
 async function concentration({ session }: ObservabilityContext, run: RecordedRun): Promise<Pictures['users']> {
   const rows = await session<{ traces: number }[]>`
     select count(*) as traces from traces
-    where metadata ->> 'obs_run' = ${run.run_id} and user_id is not null
+    where ${rowsOf({ session }, run)} and user_id is not null
     group by user_id order by 1 desc`
   const total = rows.reduce((sum, { traces }) => sum + traces, 0)
   return [0.01, 0.05, 0.1, 0.25, 0.5].map((top) => {

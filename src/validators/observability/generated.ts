@@ -5,6 +5,7 @@ import { statuses } from './vocabulary.js'
 /** Generated traces of one run, counted by what they are about. */
 export interface Cell {
   readonly run_id: string
+  readonly workspace_id: string
   readonly department: string | null
   readonly environment: string | null
   readonly agent_id: string
@@ -21,6 +22,7 @@ export interface Cell {
 /** Generated traces of one run, version and hour. */
 export interface HourCell {
   readonly run_id: string
+  readonly workspace_id: string
   readonly version: string
   /** The start of the hour, in milliseconds since 1970. */
   readonly hour: number
@@ -28,11 +30,15 @@ export interface HourCell {
 }
 
 export async function cellsOf(context: ObservabilityContext, run: SeedRun): Promise<readonly Cell[]> {
-  return (await context.once(countCells)).filter(({ run_id }) => run_id === run.run_id)
+  return (await context.once(countCells)).filter(isOf(run))
 }
 
 export async function hoursOf(context: ObservabilityContext, run: SeedRun): Promise<readonly HourCell[]> {
-  return (await context.once(countHours)).filter(({ run_id }) => run_id === run.run_id)
+  return (await context.once(countHours)).filter(isOf(run))
+}
+
+function isOf(run: SeedRun): (cell: Pick<Cell, 'run_id' | 'workspace_id'>) => boolean {
+  return ({ run_id, workspace_id }) => run_id === run.run_id && workspace_id === run.workspace_id
 }
 
 export function sumOf(cells: readonly { readonly traces: number }[]): number {
@@ -64,7 +70,7 @@ async function countCells({ session }: ObservabilityContext): Promise<readonly C
       where metadata ? 'obs_run'
       group by 1, 2, 3, 4, 5, 6, 7, 8
     )
-    select c.run_id, d.department_code as department, e.environment_code as environment, c.agent_id, c.intent,
+    select c.run_id, c.workspace_id, d.department_code as department, e.environment_code as environment, c.agent_id, c.intent,
            c.model, c.status, c.traces, c.latency, c.cost
     from counted c
     left join departments d on d.workspace_id = c.workspace_id and d.id = c.department_id
@@ -73,9 +79,9 @@ async function countCells({ session }: ObservabilityContext): Promise<readonly C
 
 async function countHours({ session }: ObservabilityContext): Promise<readonly HourCell[]> {
   return session<HourCell[]>`
-    select metadata ->> 'obs_run' as run_id, version,
+    select metadata ->> 'obs_run' as run_id, workspace_id, version,
            floor(extract(epoch from timestamp) / 3600)::bigint * 3600000 as hour, count(*) as traces
     from traces
     where metadata ? 'obs_run'
-    group by 1, 2, 3`
+    group by 1, 2, 3, 4`
 }

@@ -1,7 +1,7 @@
 import { lilliefors, lillieforsLimit } from '../statistics.js'
 import type { ObservabilityContext } from './facts.js'
 import { cellsOf, countBy, isFailure } from './generated.js'
-import type { SeedRun } from './seed-runs.js'
+import { rowsOf, type SeedRun } from './seed-runs.js'
 
 /** Traces of one model and intent: within these, latency is log-normal; over all of them it is a mixture. */
 export interface Stratum {
@@ -50,17 +50,17 @@ export async function measureStrata(context: ObservabilityContext, run: SeedRun)
 /** A sample that is the same every time: the order of a hash says nothing about latency. */
 async function logLatencies(
   { session }: ObservabilityContext,
-  { run_id, incidents }: SeedRun,
+  run: SeedRun,
   model: string,
   intent: string,
 ): Promise<readonly number[]> {
   const rows = await session<{ value: number }[]>`
     select ln(latency_ms) as value
     from traces
-    where metadata ->> 'obs_run' = ${run_id} and status = 'success' and latency_ms > 0
+    where ${rowsOf({ session }, run)} and status = 'success' and latency_ms > 0
       and model = ${model} and intent_category = ${intent}
       and not exists (
-        select from jsonb_to_recordset(${JSON.stringify(incidents)}::text::jsonb) as incident ("from" timestamptz, "to" timestamptz)
+        select from jsonb_to_recordset(${JSON.stringify(run.incidents)}::text::jsonb) as incident ("from" timestamptz, "to" timestamptz)
         where timestamp >= incident."from" and timestamp < incident."to")
     order by hashtextextended(trace_id, 0), trace_id
     limit ${valuesOfStratum}`

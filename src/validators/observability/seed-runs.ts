@@ -1,7 +1,7 @@
 import type { Sql } from '../../database/connect.js'
 import type { ObservabilityContext } from './facts.js'
 
-/** A run of the generator, as it was recorded when it finished. */
+/** A run of the generator in one workspace, as it was recorded when it finished. */
 export interface SeedRun {
   readonly run_id: string
   readonly profile: string
@@ -10,6 +10,9 @@ export interface SeedRun {
   readonly as_of: Date
   readonly ordinal: number
   readonly workspace_id: string
+  /** What the rows of this workspace follow from, and its place by traffic, where the run fills several. */
+  readonly part_id: string | null
+  readonly rank: number | null
   readonly window_from: Date
   readonly window_to: Date
   readonly started_at: Date
@@ -17,7 +20,7 @@ export interface SeedRun {
   readonly scale: number
   /** The run that made the users and agents, when it was an earlier one. */
   readonly population: RecordedPopulation | null
-  readonly incidents: readonly { readonly from: string; readonly to: string }[]
+  readonly incidents: readonly { readonly from: string; readonly to: string; readonly summary: string }[]
 }
 
 export interface RecordedPopulation {
@@ -28,16 +31,29 @@ export interface RecordedPopulation {
   readonly asOf: string
 }
 
-/** The recorded runs, oldest first; none when nothing was ever seeded. */
+/** The recorded runs, workspace by workspace, oldest first; none when nothing was ever seeded. */
 export async function seedRuns({ session }: ObservabilityContext): Promise<readonly SeedRun[]> {
   const [table] = await session<{ exists: boolean }[]>`select to_regclass('obs.seed_runs') is not null as exists`
   if (!table?.exists) return []
   return session<SeedRun[]>`
-    select run_id, profile, seed, days, as_of, ordinal, workspace_id, window_from, window_to, started_at,
-           coalesce((settings ->> 'scale')::float8, 1) as scale,
-           nullif(settings -> 'population', 'null') as population, coalesce(incidents, '[]') as incidents
-    from obs.seed_runs
-    order by started_at, run_id`
+    select r.run_id, r.profile, r.seed, r.days, r.as_of, r.ordinal, r.window_from, r.window_to, r.started_at,
+           coalesce(part.workspace_id, r.workspace_id) as workspace_id, part.part_id, part.rank,
+           coalesce(part.scale, (r.settings ->> 'scale')::float8, 1) as scale,
+           nullif(r.settings -> 'population', 'null') as population,
+           coalesce((
+             select jsonb_agg(incident order by n) from jsonb_array_elements(r.incidents) with ordinality as i (incident, n)
+             where part.workspace_id is null or (incident ->> 'workspace_id')::uuid = part.workspace_id
+           ), '[]') as incidents
+    from obs.seed_runs r
+    left join lateral jsonb_to_recordset(case when jsonb_typeof(r.settings -> 'tenants') = 'array'
+                                              then r.settings -> 'tenants' else '[]' end)
+      as part (workspace_id uuid, part_id text, rank int, scale float8) on true
+    order by r.started_at, r.run_id, part.rank`
+}
+
+/** The rows of a run: its mark, in its workspace. */
+export function rowsOf({ session }: Pick<ObservabilityContext, 'session'>, run: SeedRun) {
+  return session`metadata ->> 'obs_run' = ${run.run_id} and workspace_id = ${run.workspace_id}`
 }
 
 /** The digest of the fault manifest that a run was made with; null when it has no faults, undefined when there is no such run. */

@@ -79,17 +79,18 @@ async function joinRun(context: ObservabilityContext): Promise<string> {
 async function joinRelease(context: ObservabilityContext, bind: Bind): Promise<string> {
   const runs = await context.once(seedRuns)
   const releases = runs.flatMap((run) => {
-    const { run_id, window_from, window_to } = run
+    const { run_id, workspace_id, window_from, window_to } = run
     const rollout = context.facts.expectedOf(run)?.rollout
     const length = window_to.getTime() - window_from.getTime()
     return (rollout?.versions ?? []).map((version, place) => ({
-      ...{ run_id, version },
+      ...{ run_id, workspace_id, version },
       first_seen: new Date(window_from.getTime() + (rollout?.firstSeen[place] ?? 0) * length),
     }))
   })
   return `left join jsonb_to_recordset(${bind(JSON.stringify(releases))}::text::jsonb)
-              as release (run_id text, version text, first_seen timestamptz)
-            on release.run_id = t.metadata ->> 'obs_run' and release.version = t.version`
+              as release (run_id text, workspace_id uuid, version text, first_seen timestamptz)
+            on release.run_id = t.metadata ->> 'obs_run' and release.workspace_id = t.workspace_id
+              and release.version = t.version`
 }
 
 const noRuns = '(select null::text as run_id, null::timestamptz as window_from, null::timestamptz as window_to limit 0)'

@@ -42,4 +42,11 @@ it('makes the rows it always made', async () => {
       "traces": "5a535868e7d4c210",
     }
   `)
+  expect(await hashes('multi-tenant')).toMatchInlineSnapshot(`
+    {
+      "evaluations": "a07f5a2d42a4822a",
+      "spans": "0dc4af09898cb278",
+      "traces": "7ffaeba8b1fa3b94",
+    }
+  `)
 })

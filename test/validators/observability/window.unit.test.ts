@@ -49,6 +49,8 @@ function window(from: string, to: string): SeedRun {
     as_of: new Date(0),
     ordinal: 0,
     population: null,
+    part_id: null,
+    rank: null,
     workspace_id: '',
     window_from: new Date(from),
     window_to: new Date(to),
