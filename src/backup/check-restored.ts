@@ -3,6 +3,7 @@ import type { RunContext } from '../context.js'
 import { catalogHash } from '../database/catalog.js'
 import type { Session, Sql } from '../database/connect.js'
 import type { Platform } from '../database/platform.js'
+import { printedAlike } from '../database/printed-alike.js'
 import { ObsError } from '../errors.js'
 import type { ArchiveReader } from './archive-reader.js'
 import { catalogOf } from './catalog-lines.js'
@@ -130,15 +131,14 @@ async function objectDifferences(
   if (Math.floor(platform.serverVersion / 10_000) !== Math.floor(manifest.server_version_num / 10_000)) return []
   const found = await catalogOf(sql, manifest.scope, manifest.schemas)
   if (catalogHash(found) === manifest.catalog_hash) return []
+  // The lines of older backups are as the server printed them.
   const expected = z.array(z.string()).parse(JSON.parse(await archive.text(catalogName)))
-  return compareCatalogs(expected, found, context)
+  return compareCatalogs(expected.map(printedAlike).sort(), found, context)
 }
 
 function compareCatalogs(expected: readonly string[], found: readonly string[], context: RunContext): string[] {
   const [before, after] = [objectsOf(expected), objectsOf(found)]
-  const reworded = [...before].filter(
-    ([name, text]) => after.has(name) && loosely(after.get(name) ?? '') !== loosely(text),
-  )
+  const reworded = [...before].filter(([name, text]) => after.has(name) && after.get(name) !== text)
   if (reworded.length > 0) {
     context.progress.warn(`definitions read differently than before: ${reworded.map(([name]) => name).join(', ')}`)
   }
@@ -156,9 +156,4 @@ function objectsOf(lines: readonly string[]): Map<string, string> {
     objects.set(name, `${objects.get(name) ?? ''}${line}\n`)
   }
   return objects
-}
-
-/** `(ARRAY['a'::character varying])::text[]` comes back as `ARRAY[('a'::character varying)::text]`: the same to the server. */
-function loosely(text: string): string {
-  return text.replace(/::(character varying|text)(\[\])?/g, '').replace(/[()\s]/g, '')
 }

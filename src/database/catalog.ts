@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CatalogRow, catalogQuery, timescaleParts, tolerantParts } from './catalog-queries.js'
 import type { Session, Sql } from './connect.js'
+import { printedAlike } from './printed-alike.js'
 import { queryWithSettings } from './with-settings.js'
 
 /** The kinds of objects a catalog tells apart. */
@@ -55,8 +56,8 @@ export interface CatalogObject {
  * are left out, and so are NOT NULL constraints by name, because the column's line
  * says as much. Works on a pool and inside an open transaction.
  *
- * Backups keep a hash of these lines, so what a line says never changes; what is known
- * beyond them is a fact that only `readObjects` gives.
+ * Backups keep these lines and a hash of them, so what a line says never changes, but for what
+ * `printedAlike` evens out; what is known beyond them is a fact that only `readObjects` gives.
  */
 export async function readCatalog(sql: Sql | Session, schemas: readonly string[]): Promise<readonly string[]> {
   const rows = await queryWithSettings<CatalogRow>(sql, canonicalText, catalogQuery(schemas))
@@ -122,7 +123,7 @@ export function keyOf({ kind, identity }: Pick<CatalogObject, 'kind' | 'identity
 const relations: ReadonlySet<ObjectKind> = new Set(['table', 'sequence', 'index', 'view', 'materialized view'])
 
 function lineOf({ kind, named, facts }: CatalogRow): string {
-  return [kind, named, ...Object.values(facts)].filter((part) => part !== null).join(' ')
+  return printedAlike([kind, named, ...Object.values(facts)].filter((part) => part !== null).join(' '))
 }
 
 function objectOf({ kind, identity, space, owner, detail, inherited, facts, more }: CatalogRow): CatalogObject {

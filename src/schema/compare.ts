@@ -1,10 +1,10 @@
 import { type CatalogObject, keyOf } from '../database/catalog.js'
+import { printedAlike } from '../database/printed-alike.js'
 import { definitionOf, describeKind, groupOf } from './describe.js'
 import { type Finding, objectOf } from './finding.js'
 import { type Gap, type GapItem, groups } from './gap.js'
 import { judge } from './impact.js'
 import { leaveOutDataPartitions } from './partitions.js'
-import { printedAlike } from './printed-alike.js'
 import { mergeRenamed } from './renamed.js'
 import type { SchemaSnapshot } from './snapshot.js'
 

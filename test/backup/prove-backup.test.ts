@@ -10,13 +10,14 @@ import {
   checksumsName,
   formatChecksums,
   formatManifest,
+  type Manifest,
   manifestName,
   readManifest,
 } from '../../src/backup/manifest.js'
 import { readProof } from '../../src/backup/proof.js'
 import { proveByRestoring } from '../../src/backup/prove-backup.js'
 import { verifyBackup } from '../../src/backup/verify-backup.js'
-import { quietContext } from '../../src/context.js'
+import { quietContext, type RunContext } from '../../src/context.js'
 import { backupDirectory } from '../support/backups.js'
 import { openTestDatabase, serverAddress } from '../support/database.js'
 
@@ -28,10 +29,10 @@ beforeAll(async () => {
   source = await openTestDatabase()
   await source.sql.unsafe(`
     create table owner (id int primary key);
-    create table pet (id int primary key, name text);
+    create table pet (id int primary key, name text, kind varchar(9) check (kind in ('cat', 'dog')));
     create index pet_name on pet (name);
     insert into owner values (1);
-    insert into pet values (1, 'cat'), (2, 'dog')`)
+    insert into pet values (1, 'cat', 'cat'), (2, 'dog', 'dog')`)
   kept = await mkdtemp(join(tmpdir(), 'obs-prove-'))
   original = await createBackup(source, { directory: kept, engine: 'built-in' }, quietContext())
 })
@@ -49,7 +50,12 @@ async function copyOfBackup(): Promise<{ directory: string; path: string }> {
 }
 
 /** Changes a file of a backup and every hash of it, as somebody would who does not want it to be noticed. */
-async function forge(folder: string, name: RegExp, change: (text: string) => string): Promise<void> {
+async function forge(
+  folder: string,
+  name: RegExp,
+  change: (text: string) => string,
+  more: Partial<Manifest> = {},
+): Promise<void> {
   const manifest = await readManifest(folder)
   const path = manifest.files.find((file) => name.test(file.path))?.path ?? ''
   const content = await readFile(join(folder, path))
@@ -60,13 +66,20 @@ async function forge(folder: string, name: RegExp, change: (text: string) => str
   await writeFile(join(folder, path), forged)
   const sha256 = createHash('sha256').update(forged).digest('hex')
   const files = manifest.files.map((file) => (file.path === path ? { path, bytes: forged.length, sha256 } : file))
-  const manifestText = formatManifest({ ...manifest, files })
+  const manifestText = formatManifest({ ...manifest, ...more, files })
   await writeFile(join(folder, manifestName), manifestText)
   await writeFile(join(folder, checksumsName), formatChecksums(manifestText, files))
 }
 
-const prove = (directory: string) =>
-  proveByRestoring({ directory, id: original.id, on: serverAddress(), by: 'verify' }, quietContext())
+const prove = (directory: string, context = quietContext()) =>
+  proveByRestoring({ directory, id: original.id, on: serverAddress(), by: 'verify' }, context)
+
+/** A context that keeps what was warned of. */
+function warnedOf(): { readonly context: RunContext; readonly warnings: string[] } {
+  const warnings: string[] = []
+  const { progress, signal } = quietContext()
+  return { context: { signal, progress: { ...progress, warn: (text) => void warnings.push(text) } }, warnings }
+}
 
 describe('proveByRestoring', () => {
   it('records that a backup was restored', async () => {
@@ -84,13 +97,32 @@ describe('proveByRestoring', () => {
     expect(await verifyBackup(directory, original.id)).toMatchObject({ verified: true })
   })
 
+  it('takes an older backup, whose definitions are in the words of the server, for the same', async () => {
+    const { directory, path } = await copyOfBackup()
+    const { context, warnings } = warnedOf()
+    const words = "ARRAY[('cat'::character varying)::text, ('dog'::character varying)::text]"
+    const older = "(ARRAY['cat'::character varying, 'dog'::character varying])::text[]"
+    const another = { catalog_hash: createHash('sha256').update('of those words').digest('hex') }
+    await forge(path, /catalog/, (text) => text.replace(words, older), another)
+    await prove(directory, context)
+    expect(warnings).toEqual([])
+  })
+
+  it('warns of a definition that says something else', async () => {
+    const { directory, path } = await copyOfBackup()
+    const { context, warnings } = warnedOf()
+    await forge(path, /post-data/, (sql) => sql.replace(/(CREATE INDEX pet_name .*)\(name\)/, '$1(kind)'))
+    await prove(directory, context)
+    expect(warnings).toEqual(['definitions read differently than before: index public.pet_name'])
+  })
+
   it.each([
     ['a value was changed', /pet\.copy/, (rows: string) => rows.replace('cat', 'cow'), /public\.pet has other values/],
     ['two values changed places', /pet\.copy/, swapNames, /public\.pet has other values in its 2 rows/],
     [
       'a row was taken away',
       /pet\.copy/,
-      (rows: string) => rows.replace('2\tdog\n', ''),
+      (rows: string) => rows.replace('2\tdog\tdog\n', ''),
       /public\.pet has 1 rows instead/,
     ],
     [

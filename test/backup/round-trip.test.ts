@@ -1,19 +1,20 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
-import { type EngineName, engines } from '../../src/backup/manifest.js'
-import { pgDumpBuiltIn } from '../../src/backup/pg-dump-built-in.js'
+import { engines } from '../../src/backup/manifest.js'
 import { restoreBackup } from '../../src/backup/restore-backup.js'
 import { quietContext } from '../../src/context.js'
 import { readCatalog } from '../../src/database/catalog.js'
-import { type Database, type Sql, withSession } from '../../src/database/connect.js'
+import type { Database, Sql } from '../../src/database/connect.js'
 import {
   backupDirectory,
-  clientTools,
+  definitionsOf,
   fingerprints,
   freshAddress,
   inDatabase,
   nativeObstacle,
+  sequencesOf,
+  toolsOf,
 } from '../support/backups.js'
 import { openTestDatabase } from '../support/database.js'
 
@@ -52,29 +53,16 @@ describe.each(engines)('a backup of the %s engine', (engine) => {
   })
 })
 
-function toolsOf(engine: EngineName) {
-  const { pgDump, pgRestore } = engine === 'native' ? clientTools() : {}
-  return { dump: pgDump ? { pgDump } : {}, restore: pgRestore ? { pgRestore } : {} }
-}
-
 async function expectSame(restored: Database): Promise<void> {
   const { sql } = restored
   expect(await readCatalog(sql, schemas)).toEqual(await readCatalog(source.sql, schemas))
   expect(await fingerprints(sql)).toEqual(await fingerprints(source.sql))
   expect(await sequencesOf(sql)).toEqual(await sequencesOf(source.sql))
   expect(await largeObjectsOf(sql)).toEqual(await largeObjectsOf(source.sql))
-  // Owners, grants, comments, publications and whatever else pg_dump knows.
-  expect(await dumpOf(restored)).toEqual(await dumpOf(source))
+  expect(await definitionsOf(restored)).toEqual(await definitionsOf(source))
   expect(await sql`select n from filled`).toEqual([{ n: 100 }])
   expect(await sql`select n::int from apart.second`).toEqual([{ n: 30 }])
   await expect(sql`select * from unfilled`).rejects.toMatchObject({ code: '55000' })
-}
-
-function dumpOf(database: Database): Promise<string> {
-  return withSession(database.sql, async (session) => {
-    const sql = await pgDumpBuiltIn(session, ['--schema-only'], quietContext())
-    return sql.replace(/^\\(un)?restrict .*$/gm, '')
-  })
 }
 
 function largeObjectsOf(sql: Sql) {
@@ -82,16 +70,4 @@ function largeObjectsOf(sql: Sql) {
     select oid::text, lomowner::regrole::text as owner, lomacl::text as grants, md5(lo_get(oid)) as content,
            obj_description(oid, 'pg_largeobject') as comment
     from pg_largeobject_metadata order by oid`
-}
-
-async function sequencesOf(sql: Sql) {
-  const names = await sql<
-    { name: string }[]
-  >`select oid::regclass::text as name from pg_class where relkind = 'S' order by 1`
-  const states: unknown[] = []
-  for (const { name } of names) {
-    const [state] = await sql.unsafe(`select last_value::text, is_called from ${name}`)
-    states.push({ name, ...state })
-  }
-  return states
 }

@@ -211,3 +211,22 @@ select lo_from_bytea(4711, decode(string_agg(md5(g::text), ''), 'hex')) from gen
 select lo_create(4712), lo_from_bytea(4713, '\x00ff');
 comment on large object 4711 is 'the ''large'' one';
 grant select on large object 4711 to pg_monitor;
+
+-- What PostgreSQL prints in other words once it has read its own print.
+create domain apart.colour as varchar(9) check (value in ('red', 'it''s', null));
+create table apart.worded (
+  kind varchar(20) not null check (kind in ('a, b', 'it''s', '[(x)]')), letter char(2) check (letter in ('a', 'b')),
+  note varchar check (note = any (array[kind, 'x', null])), colour apart.colour check (colour in ('red', 'blue')),
+  is_short boolean generated always as (kind in ('a, b', 'c')) stored,
+  other varchar default case when current_setting('TimeZone')::varchar in ('UTC', 'GMT') then 'a' else 'b' end,
+  check (kind like any (array['a%', 'it%', '[%'])), check (note not in (kind, other, 'c')),
+  check (case kind when 'a, b' then true else note is distinct from 'q' end)
+);
+insert into apart.worded (kind, letter, note, colour) values ('it''s', 'a', 'x', 'red');
+create index on apart.worded (kind) where kind in ('a, b', 'c') and note <> all (array['d', 'e']::varchar[]);
+create view apart.of_kinds as
+  select kind, case when kind in ('a, b', 'c') then 'few' else note end as few from apart.worded where kind in ('it''s', 'c');
+create policy of_kinds on apart.worded using (kind in ('a, b', 'c')) with check (letter in ('a', 'b') or kind in ('e', 'f'));
+create trigger of_kinds before update on apart.worded for each row when (new.kind in ('a, b', 'c')) execute function touch();
+create function apart.is_kind(kind varchar, among varchar[] default array['a', 'b']::varchar[]) returns boolean language sql
+  return kind in ('a, b', 'c') or kind = any (among);

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { isTooNew } from '../../src/backup/choose-engine.js'
+import type { EngineName } from '../../src/backup/manifest.js'
 import { findTool } from '../../src/backup/native-tools.js'
+import { pgDumpBuiltIn } from '../../src/backup/pg-dump-built-in.js'
 import { quietContext } from '../../src/context.js'
 import { type ServerAddress, withDatabaseName } from '../../src/database/address.js'
-import { type Database, type Sql, withDatabase } from '../../src/database/connect.js'
+import { type Database, type Sql, withDatabase, withSession } from '../../src/database/connect.js'
 import { type Fingerprint, fingerprintTable } from '../../src/database/fingerprint.js'
+import { printedAlike } from '../../src/database/printed-alike.js'
 import { quoteIdentifier } from '../../src/database/quote.js'
 import { onServer, serverAddress } from './database.js'
 
@@ -63,6 +66,34 @@ export async function fingerprints(sql: Sql): Promise<Record<string, Fingerprint
 export function clientTools(): { readonly pgDump?: string; readonly pgRestore?: string } {
   const folder = process.env['OBS_TEST_PG_BIN']
   return folder ? { pgDump: join(folder, 'pg_dump'), pgRestore: join(folder, 'pg_restore') } : {}
+}
+
+/** The same as options of `createBackup` and `restoreBackup`; the built-in engine needs none. */
+export function toolsOf(engine: EngineName) {
+  const { pgDump, pgRestore } = engine === 'native' ? clientTools() : {}
+  return { dump: pgDump ? { pgDump } : {}, restore: pgRestore ? { pgRestore } : {} }
+}
+
+/** Owners, grants, comments, publications and whatever else pg_dump knows of a database, as SQL in words that a restore keeps. */
+export function definitionsOf(database: Database): Promise<string> {
+  return withSession(database.sql, async (session) => {
+    const sql = await pgDumpBuiltIn(session, ['--schema-only'], quietContext())
+    const lines = sql.replace(/^\\(un)?restrict .*$/gm, '').split('\n')
+    return lines.map(printedAlike).join('\n')
+  })
+}
+
+/** Where every sequence stands. */
+export async function sequencesOf(sql: Sql) {
+  const names = await sql<
+    { name: string }[]
+  >`select oid::regclass::text as name from pg_class where relkind = 'S' order by 1`
+  const states: unknown[] = []
+  for (const { name } of names) {
+    const [state] = await sql.unsafe(`select last_value::text, is_called from ${name}`)
+    states.push({ name, ...state })
+  }
+  return states
 }
 
 /** Whether the native engine cannot be tried on this server, and the line that says so. */
