@@ -14,8 +14,9 @@ export interface CopyPart {
   readonly where: string | undefined
 }
 
-/** Bytes of a large table that are copied in one go. */
-const stretchBytes = 96 * 1024 * 1024
+/** Bytes of a large table that are copied in one go: few enough that sessions end together, not a file for every page. */
+const stretchBytes = 32 * 1024 * 1024
+const stretchesAtMost = 999
 /** Tables below this share a transaction with others, because beginning one costs more than copying them. */
 const smallBytes = 1024 * 1024
 const smallTogether = 50
@@ -39,7 +40,7 @@ function whole(table: SourceTable, name: string): CopyPart {
 /** The last stretch has no end: pages that were added since belong to it. */
 function stretches(table: SourceTable, name: string): CopyPart[] {
   const { bytes, pages, where } = table
-  const count = Math.floor(bytes / stretchBytes)
+  const count = Math.min(Math.floor(bytes / stretchBytes), stretchesAtMost)
   if (pages === null || where !== null || count < 2) return [whole(table, name)]
   const size = Math.ceil(pages / count)
   return Array.from({ length: count }, (_, i) => ({

@@ -228,7 +228,7 @@ export function fill(plan: RestorePlan, database: Database, context: RunContext)
   return plan.engine === 'built-in' ? fillBuiltIn(plan, database, context) : fillNative(plan, database, context)
 }
 
-/** What is left to do after `fill`: the comparison, where it is not done yet, settings and statistics. */
+/** What is left to do after `fill`: settings, and where that is not done yet the comparison and statistics. */
 export async function settle(
   plan: RestorePlan,
   { address, sql, platform }: Database,
@@ -236,6 +236,7 @@ export async function settle(
 ): Promise<void> {
   if (plan.engine === 'native') await checkInSessions(sql, plan, platform, context)
   await restoreSettings(sql, address.database, plan, context)
+  if (plan.engine === 'built-in' && plan.jobs > 1) return
   context.progress.step('updating statistics')
   await sql.unsafe('analyze')
 }

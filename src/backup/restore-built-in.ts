@@ -1,11 +1,13 @@
 import type { RunContext } from '../context.js'
 import { type Database, type Session, withSession, withTransaction } from '../database/connect.js'
 import type { Platform } from '../database/platform.js'
+import { quoteQualified } from '../database/quote.js'
 import { setvalStatement } from './built-in.js'
 import { checkRestored } from './check-restored.js'
 import { loadTables } from './copy-in.js'
 import type { DdlStatement } from './ddl.js'
 import { loadLargeObjects } from './large-objects.js'
+import type { ManifestTable } from './manifest.js'
 import type { RestorePlan } from './restore-plan.js'
 import { runAtOnce, runInOrder, type Task } from './run-statements.js'
 import { withSessions } from './sessions.js'
@@ -46,9 +48,23 @@ async function fill(
     context,
   )
   context.progress.step('restoring indexes and constraints')
-  await finishTables(sessions, plan.postData.filter(known), context)
+  await finishTables(sessions, plan.postData.filter(known), plan.tables, context)
   await Promise.all(sessions.map((session) => applyCopySettings(session, 'session')))
-  await checkRestored(sessions, plan, platform, context)
+  await check(sessions, plan, platform, context)
+}
+
+/** Of several sessions one brings the statistics up to date while the others compare: each leaves a processor idle. */
+async function check(
+  sessions: readonly Session[],
+  plan: BuiltInPlan,
+  platform: Platform,
+  context: RunContext,
+): Promise<void> {
+  const [first, ...others] = sessions as [Session, ...Session[]]
+  if (others.length === 0) return checkRestored(sessions, plan, platform, context)
+  const work = [first.unsafe('analyze').then(() => undefined), checkRestored(others, plan, platform, context)]
+  await Promise.allSettled(work)
+  await Promise.all(work)
 }
 
 /** Of several sessions each commits by itself; the one session of a restore is in a transaction already. */
@@ -72,6 +88,7 @@ async function prepareToBuild(session: Session): Promise<void> {
 async function finishTables(
   sessions: readonly Session[],
   statements: readonly DdlStatement[],
+  tables: readonly ManifestTable[],
   context: RunContext,
 ): Promise<void> {
   const [first] = sessions as [Session]
@@ -83,9 +100,9 @@ async function finishTables(
   const foreignAt = rest.findIndex(isForeign)
   const before = foreignAt === -1 ? rest : rest.slice(0, foreignAt)
   const after = foreignAt === -1 ? [] : rest.slice(foreignAt)
-  await runAtOnce(sessions, tasksOf(others, isBuild), context)
+  await runAtOnce(sessions, largestFirst(tasksOf(others, isBuild), tables), context)
   await runInOrder(first, before, context)
-  await runAtOnce(sessions, tasksOf(others, isForeign), context)
+  await runAtOnce(sessions, largestFirst(tasksOf(others, isForeign), tables), context)
   await runInOrder(
     first,
     after.filter((statement) => !isForeign(statement)),
@@ -115,4 +132,11 @@ function tasksOf(statements: readonly DdlStatement[], wanted: (statement: DdlSta
     })
   }
   return tasks
+}
+
+/** What takes longest begins first, so that no session is alone with it at the end; otherwise in their order. */
+export function largestFirst(tasks: readonly Task[], tables: readonly ManifestTable[]): Task[] {
+  const sizes = new Map(tables.map(({ schema, name, bytes }) => [quoteQualified(schema, name), bytes]))
+  const sizeOf = ({ tables: [table = ''] }: Task) => sizes.get(table) ?? 0
+  return [...tasks].sort((a, b) => sizeOf(b) - sizeOf(a))
 }
