@@ -55,7 +55,11 @@ export interface Fingerprint {
 export async function fingerprintTable(sql: Sql | Session, request: FingerprintRequest): Promise<Fingerprint> {
   const columns = request.columns ?? (await columnsOf(sql, request))
   const identity = request.identity ?? (await primaryKeyOf(sql, request))
-  const [row] = await queryWithSettings<ResultRow>(sql, canonicalText, scan({ ...request, columns, identity }))
+  const [row] = await queryWithSettings<ResultRow>(
+    sql,
+    canonicalText,
+    fingerprintQuery({ ...request, columns, identity }),
+  )
   if (!row) throw new Error(`no fingerprint of ${request.schema}.${request.table}`)
   return {
     rows: Number(row.obs_rows),
@@ -91,7 +95,7 @@ type Scan = FingerprintRequest & Required<Pick<FingerprintRequest, 'columns' | '
  * `offset 0` keeps the planner from copying that expression into each column's; it
  * also keeps it from reading in parallel, so a single key column does without.
  */
-function scan({ schema, table, columns, identity, where, highWater, types = {} }: Scan): string {
+export function fingerprintQuery({ schema, table, columns, identity, where, highWater, types = {} }: Scan): string {
   const values = columns.map((column, i) => `${hashable(column, types)} as c${i}`)
   const hasWhole = identity.length === 0 && columns.length > 0
   const whole = hasWhole

