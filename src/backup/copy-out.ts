@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { RunContext } from '../context.js'
 import type { Session, Sql } from '../database/connect.js'
+import { wakeSocket } from '../database/copy-out.js'
 import { quoteIdentifier, quoteQualified } from '../database/quote.js'
 import { ObsError } from '../errors.js'
 import type { Archive } from './archive.js'
@@ -159,14 +160,6 @@ async function giveUp(source: Readable, sql: Sql, pid: number): Promise<void> {
   await sql`select pg_cancel_backend(${pid})`.catch(() => undefined)
   await over
   wakeSocket(source)
-}
-
-/**
- * The driver pauses the socket when its buffer is full and goes on at the next read. A COPY
- * that ends with a full buffer has no next read, and the session would wait for ever.
- */
-function wakeSocket(source: Readable): void {
-  source._read(0)
 }
 
 async function* batches(source: Readable, onBatch: (batch: Uint8Array) => void): AsyncIterable<Uint8Array> {

@@ -13,6 +13,11 @@ import { quoteIdentifier, quoteLiteral } from '../database/quote.js'
 import { codeOf, ObsError, UsageError } from '../errors.js'
 import type { ManifestDatabase } from './manifest.js'
 
+const restoring = {
+  purpose: 'restore',
+  ifLost: 'Check the server and restore again; a half restored database never has the name of the target.',
+} as const
+
 /** Runs `work` in the database `to`; undefined when there is no such database. */
 export async function withExistingDatabase<T>(
   to: ServerAddress,
@@ -20,12 +25,12 @@ export async function withExistingDatabase<T>(
   work: (database: Database) => Promise<T>,
 ): Promise<T | undefined> {
   if (!(await databaseExists(to, context))) return undefined
-  return withDatabase(to, context, work, { connections: 2, purpose: 'restore' })
+  return withDatabase(to, context, work, { connections: 2, ...restoring })
 }
 
 async function databaseExists(to: ServerAddress, context: RunContext): Promise<boolean> {
   try {
-    return await withDatabase(to, context, async () => true, { connections: 1, purpose: 'restore' })
+    return await withDatabase(to, context, async () => true, { connections: 1, ...restoring })
   } catch (error) {
     if (error instanceof ObsError && error.code === 'unknown_database') return false
     throw error
@@ -42,7 +47,7 @@ export async function withMaintenance<T>(
   const usual = withDatabaseName(to, 'postgres')
   const isUsable = to.database !== 'postgres' && (await databaseExists(usual, context))
   const address = isUsable ? usual : withDatabaseName(to, 'template1')
-  return withDatabase(address, context, work, { connections, purpose: 'restore' })
+  return withDatabase(address, context, work, { connections, ...restoring })
 }
 
 /**
@@ -66,7 +71,7 @@ export async function withNewDatabase<T>(
           await createLike(sql, temporary, like, platform.serverVersion, context.progress)
           const result = await withDatabase(withDatabaseName(to, temporary), context, work, {
             connections: 2,
-            purpose: 'restore',
+            ...restoring,
           })
           throwIfAborted(context.signal)
           await place(temporary)

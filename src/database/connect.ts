@@ -21,6 +21,8 @@ export interface Database {
 export interface ConnectOptions extends PoolOptions {
   /** Shown in pg_stat_activity as `obs <purpose> #<run>`, so that a waiting colleague can see who holds what. */
   readonly purpose?: string
+  /** What to do when the connection was lost on the way: a sentence; by default, to look at the migrations. */
+  readonly ifLost?: string
 }
 
 /**
@@ -55,7 +57,9 @@ export async function withDatabase<T>(
     throwIfAborted(context.signal)
     return await work({ sql, address, platform })
   } catch (error) {
-    const explained = context.signal.aborted ? asInterruption(error) : explainDatabaseError(error, address)
+    const explained = context.signal.aborted
+      ? asInterruption(error)
+      : explainDatabaseError(error, address, options.ifLost)
     // The driver waits in vain for the answer to a query whose connection was lost.
     if (explained instanceof ConnectionError) grace = 0
     throw explained

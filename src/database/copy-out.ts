@@ -23,6 +23,10 @@ export async function copyOut(session: Session, statement: string, take: (bytes:
  * The driver pauses the socket when its buffer is full and goes on at the next read. A COPY
  * that ends with a full buffer has no next read, and the session would wait for ever.
  */
-function wakeSocket(source: Readable): void {
-  source._read(0)
+export function wakeSocket(source: Readable): void {
+  try {
+    source._read(0)
+  } catch {
+    // The connection was lost, and its socket is gone: whoever uses the session next hears why.
+  }
 }

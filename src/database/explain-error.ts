@@ -28,18 +28,24 @@ export class ConnectionError extends ObsError {
  *
  * Errors of obs pass through unchanged, and so does anything that has nothing to do
  * with the connection or the role's rights.
+ *
+ * @param ifLost the hint where the connection was lost
  */
-export function explainDatabaseError(error: unknown, address: ServerAddress): unknown {
+export function explainDatabaseError(
+  error: unknown,
+  address: ServerAddress,
+  ifLost = 'Check the server, then run obs migrate status to see where the database stands.',
+): unknown {
   if (error instanceof ObsError || !(error instanceof Error)) return error
   const code = codeOf(error)
   const where = `${address.host}:${address.port}`
   const build = concernsFile(error) ? undefined : explanations[code]
-  if (build) return build(error, address, where)
-  if (error instanceof postgres.PostgresError && code.startsWith('08')) return lost(error, address, where)
+  if (build) return build(error, address, where, ifLost)
+  if (error instanceof postgres.PostgresError && code.startsWith('08')) return lost(error, address, where, ifLost)
   return error
 }
 
-type Explanation = (error: Error, address: ServerAddress, where: string) => ObsError
+type Explanation = (error: Error, address: ServerAddress, where: string, ifLost: string) => ObsError
 
 const unreachable: Explanation = (error, address, where) =>
   new ConnectionError(
@@ -59,14 +65,8 @@ const hungUp: Explanation = (error, address, where) =>
     error,
   )
 
-const lost: Explanation = (error, address, where) =>
-  new ConnectionError(
-    `the connection to ${where} was lost`,
-    'connection_lost',
-    address,
-    'Check the server, then run obs migrate status to see where the database stands.',
-    error,
-  )
+const lost: Explanation = (error, address, where, ifLost) =>
+  new ConnectionError(`the connection to ${where} was lost`, 'connection_lost', address, ifLost, error)
 
 const refused: Explanation = (error, address) =>
   new ConnectionError(
