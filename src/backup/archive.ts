@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -20,13 +20,20 @@ import {
 const partialSuffix = '.partial'
 const deletingSuffix = '.deleting'
 const ownerName = 'owner.json'
-const ownerSchema = z.object({ pid: z.int().positive(), host: z.string(), started_at: z.string() })
+const ownerSchema = z.object({
+  pid: z.int().positive(),
+  host: z.string(),
+  started_at: z.string(),
+  session: z.string().optional(),
+})
 
 /** A backup in the making: a folder `<id>.partial` that becomes `<id>` when everything in it is true. */
 export interface Archive {
   readonly id: string
   /** The folder while it is being written. */
   readonly folder: string
+  /** What the sessions of a program are called that writes in the folder: it may outlive the process that makes the archive. */
+  readonly session: string
   /**
    * Writes a file durably: compressed when that is asked for, encrypted when the archive is, hashed as
    * it goes to the disk. Its name there, which the answer holds, says what was done to it.
@@ -89,6 +96,8 @@ export interface PartialArchive {
   readonly path: string
   /** `alive` while its process runs, `dead` when it does not, `unknown` when that was on another host. */
   readonly owner: 'alive' | 'dead' | 'unknown'
+  /** What sessions on the server are called that a program of the run may still have. */
+  readonly session: string | undefined
 }
 
 /** The partial folders of `directory`; a directory that does not exist has none. */
@@ -99,15 +108,26 @@ export async function partialArchives(directory: string): Promise<PartialArchive
   return Promise.all(
     names.map(async (name) => {
       const path = join(directory, name)
-      return { name, path, owner: await ownerOf(path) }
+      return { name, path, ...(await ownerOf(path)) }
     }),
   )
 }
 
-/** Removes what dead runs left behind and returns their names; a live run's folder is left alone. */
-export async function removeDeadPartials(directory: string): Promise<string[]> {
+/**
+ * Removes what dead runs left behind and returns their names; a live run's folder is left alone.
+ *
+ * A pg_dump whose obs was killed goes on writing: `endSessions` ends it on the server, and where that
+ * cannot be done it finds no folder of the name any more.
+ */
+export async function removeDeadPartials(
+  directory: string,
+  endSessions: (name: string) => Promise<unknown> = async () => undefined,
+): Promise<string[]> {
   const dead = (await partialArchives(directory)).filter(({ owner }) => owner === 'dead')
-  for (const { path } of dead) await rm(path, { recursive: true, force: true })
+  for (const { name, session } of dead) {
+    if (session) await endSessions(session)
+    await removeArchive(directory, name)
+  }
   return dead.map(({ name }) => name)
 }
 
@@ -123,7 +143,7 @@ export async function deletingNames(directory: string): Promise<string[]> {
 }
 
 /**
- * Removes a finished backup.
+ * Removes a backup, finished or not.
  *
  * It loses its name first, so that a run that dies on the way leaves nothing that looks like a backup.
  */
@@ -144,10 +164,12 @@ export async function finishRemovals(directory: string): Promise<string[]> {
 async function createArchive(directory: string, wanted: string, encryption: Encryption | undefined): Promise<Archive> {
   await mkdir(directory, { recursive: true })
   const { id, folder } = await claim(directory, wanted)
-  await writeOwner(folder)
+  const session = `obs pg_dump #${randomBytes(6).toString('hex')}`
+  await writeOwner(folder, session)
   return {
     id,
     folder,
+    session,
     encryption,
     write: (path, content, { compress = false } = {}) => {
       const way = wayOut(path, compress, encryption)
@@ -158,8 +180,8 @@ async function createArchive(directory: string, wanted: string, encryption: Encr
   }
 }
 
-async function writeOwner(folder: string): Promise<void> {
-  const owner = { pid: process.pid, host: hostname(), started_at: new Date().toISOString() }
+async function writeOwner(folder: string, session: string): Promise<void> {
+  const owner = { pid: process.pid, host: hostname(), started_at: new Date().toISOString(), session }
   try {
     const draft = join(folder, `${ownerName}.draft`)
     await writeFile(draft, JSON.stringify(owner), { mode: 0o600 })
@@ -292,11 +314,15 @@ async function syncFolder(path: string): Promise<void> {
 /** A folder has no owner file for a moment after it is made and before it is renamed. */
 const ownerlessGrace = 60_000
 
-async function ownerOf(path: string): Promise<PartialArchive['owner']> {
-  const owner = ownerSchema.safeParse(await readOwner(path))
-  if (!owner.success) return Date.now() - (await changedAt(path)) < ownerlessGrace ? 'alive' : 'dead'
-  if (owner.data.host !== hostname()) return 'unknown'
-  return isAlive(owner.data.pid) ? 'alive' : 'dead'
+async function ownerOf(path: string): Promise<Pick<PartialArchive, 'owner' | 'session'>> {
+  const { data } = ownerSchema.safeParse(await readOwner(path))
+  if (!data) {
+    const isFresh = Date.now() - (await changedAt(path)) < ownerlessGrace
+    return { owner: isFresh ? 'alive' : 'dead', session: undefined }
+  }
+  const { host, pid, session } = data
+  if (host !== hostname()) return { owner: 'unknown', session }
+  return { owner: isAlive(pid) ? 'alive' : 'dead', session }
 }
 
 async function changedAt(path: string): Promise<number> {

@@ -1,10 +1,10 @@
 import { mkdir, statfs } from 'node:fs/promises'
 import type { RunContext } from '../context.js'
 import { catalogHash } from '../database/catalog.js'
-import { type Database, withDatabase } from '../database/connect.js'
+import { type Database, type Sql, withDatabase } from '../database/connect.js'
 import { ObsError } from '../errors.js'
 import { obsVersion } from '../package.js'
-import { type Archive, explainWriteError, removeDeadPartials, withArchive } from './archive.js'
+import { type Archive, explainWriteError, finishRemovals, removeDeadPartials, withArchive } from './archive.js'
 import { dumpBuiltIn } from './built-in.js'
 import { catalogOf } from './catalog-lines.js'
 import { chooseEngine, type EngineChoice, type NativeTool } from './choose-engine.js'
@@ -89,7 +89,7 @@ export async function createBackup(
       const members = scope.kind === 'tables' ? await membersOf(snapshot.session, scope.tables) : undefined
       const everything = await readInventory(snapshot.session)
       const inventory = within(scope, members, everything)
-      await prepareDirectory(directory, inventory, context)
+      await prepareDirectory(directory, inventory, own.sql, context)
       const place = { directory, database: inventory.database.name, now: new Date(), encryption }
       return withArchive(place, (archive) =>
         write(
@@ -102,8 +102,10 @@ export async function createBackup(
       )
     })
   // Connections of its own: the caller's may be held by what the backup is taken for.
-  return withDatabase(database.address, context, run, { connections: 2, purpose: 'backup' })
+  return withDatabase(database.address, context, run, { connections: 2, purpose: 'backup', ifLost })
 }
+
+const ifLost = 'Check the server and take the backup again; nothing was left behind.'
 
 /** Sessions that read rows at a time, unless it is said otherwise. */
 const defaultJobs = 2
@@ -137,15 +139,25 @@ export async function decide(
   return { choice, native }
 }
 
-async function prepareDirectory(directory: string, inventory: Inventory, context: RunContext): Promise<void> {
+async function prepareDirectory(directory: string, inventory: Inventory, sql: Sql, context: RunContext): Promise<void> {
   try {
     await mkdir(directory, { recursive: true })
-    const removed = await removeDeadPartials(directory)
+    const removed = [
+      ...(await finishRemovals(directory)),
+      ...(await removeDeadPartials(directory, (session) => endSessions(sql, session))),
+    ]
     if (removed.length > 0) context.progress.warn(`removed what earlier runs left unfinished: ${removed.join(', ')}`)
     await checkSpace(directory, inventory.tableBytes)
   } catch (error) {
     throw explainWriteError(error, directory)
   }
+}
+
+/** Ends what a pg_dump without its obs still does on this server, as far as this role may, and waits for its end. */
+function endSessions(sql: Sql, name: string): Promise<unknown> {
+  return sql`
+    select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where application_name = ${name} and pg_has_role(usesysid, 'usage')`
 }
 
 /** Compressed rows take a third to a half of what they take in the database; less than a quarter is unheard of. */

@@ -70,6 +70,8 @@ export interface ToolRun {
   readonly args: readonly string[]
   /** The server it works on; undefined when it only reads an archive. */
   readonly address?: ServerAddress
+  /** What its sessions on the server are called. */
+  readonly session?: string
   /** What it reads from its standard input. */
   readonly input?: Readable
   /** It was asked to tell what it does: what it says without calling it a warning is none. */
@@ -97,12 +99,13 @@ export async function runTool(tool: NativeTool, run: ToolRun, context: RunContex
 /** The same for output of any length: `take` reads it, and the program waits for it. */
 export async function streamTool<T>(
   tool: NativeTool,
-  { args, address, input, verbose = false }: ToolRun,
+  { args, address, session = 'obs backup', input, verbose = false }: ToolRun,
   context: RunContext,
   take: (output: Readable) => Promise<T>,
 ): Promise<T> {
   return withTlsFiles(address, async (tlsVariables) => {
-    const variables = address ? { ...connectionVariables(address), ...tlsVariables } : {}
+    const own = { ...tlsVariables, PGAPPNAME: session }
+    const variables = address ? { ...connectionVariables(address), ...own } : {}
     const { ending, taken } = await run(tool.path, args, variables, context.signal, input, take)
     throwIfAborted(context.signal)
     // What the program says of its end explains why nothing could be taken of it, not the other way about.
@@ -130,21 +133,23 @@ export function warningsIn(stderr: string, verbose = false): string[] {
   return messages.filter((message) => !/^there are circular foreign-key constraints/.test(message))
 }
 
-function toolFailed(tool: NativeTool, { code, stderr }: Ending, address: ServerAddress | undefined): ObsError {
+function toolFailed(tool: NativeTool, { code, signal, stderr }: Ending, address: ServerAddress | undefined): ObsError {
   const diskIsFull = /No space left on device|Disk quota exceeded/i.test(stderr)
   // pg_restore with an address fills the server's disk, everything else fills that of the backups.
   const fullDiskHint =
     tool.name === 'pg_restore' && address
       ? "Free some space on the server's disk and restore again; the backup was only read."
       : 'Free some space or name a folder on another disk with OBS_BACKUPS; the database was only read.'
-  return new ObsError(`${tool.path} ended with exit code ${code}: ${stderr.trim() || 'it said nothing'}`, {
+  const end = signal ? `was ended by ${signal}` : `ended with exit code ${code}`
+  return new ObsError(`${tool.path} ${end}: ${stderr.trim() || 'it said nothing'}`, {
     code: diskIsFull ? 'disk_full' : `${tool.name}_failed`,
-    hint: diskIsFull ? fullDiskHint : hintFor(stderr),
-    details: { tool: tool.path, version: tool.version, exit_code: code },
+    hint: diskIsFull ? fullDiskHint : hintFor(stderr, signal),
+    details: { tool: tool.path, version: tool.version, exit_code: code, signal },
   })
 }
 
-function hintFor(stderr: string): string {
+function hintFor(stderr: string, signal: Ending['signal']): string {
+  if (signal === 'SIGKILL') return 'Somebody killed it, or the system did for want of memory; nothing was left behind.'
   if (/shared memory|max_locks_per_transaction/.test(stderr)) {
     return 'Raise max_locks_per_transaction on that server and restart it; nothing was left behind.'
   }
@@ -162,7 +167,6 @@ function connectionVariables(address: ServerAddress): Record<string, string> {
     PGDATABASE: address.database,
     PGSSLMODE: address.host.startsWith('/') ? 'disable' : address.sslMode,
     PGCONNECT_TIMEOUT: '10',
-    PGAPPNAME: 'obs backup',
     ...(address.password ? { PGPASSWORD: address.password.reveal() } : {}),
   }
 }
@@ -196,6 +200,8 @@ async function withTlsFiles<T>(
 
 interface Ending {
   readonly code: number
+  /** What killed it; null when it ended by itself. */
+  readonly signal: NodeJS.Signals | null
   readonly stderr: string
 }
 
@@ -247,7 +253,7 @@ function endOf(child: ChildProcessWithoutNullStreams): Promise<Ending> {
   })
   const ended = new Promise<Ending>((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code) => resolve({ code: code ?? -1, stderr }))
+    child.once('close', (code, signal) => resolve({ code: code ?? -1, signal, stderr }))
   })
   ended.catch(() => child.stdout.destroy())
   return ended

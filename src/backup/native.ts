@@ -128,7 +128,7 @@ async function writeFolder(
 ): Promise<Written> {
   const path = join(archive.folder, archiveFolderName)
   const own = ['--format=directory', `--jobs=${jobs}`, `--file=${path}`]
-  await runTool(pgDump, { args: [...own, ...args], address: database.address }, context)
+  await runTool(pgDump, { args: [...own, ...args], address: database.address, session: archive.session }, context)
   const files: ManifestFile[] = []
   for (const name of (await readdir(path)).sort()) files.push(await archive.adopt(`${archiveFolderName}/${name}`))
   return {
@@ -159,7 +159,7 @@ async function writeStream(
   const [forList, forDefinitions] = [new PassThrough(), new PassThrough()]
   const contents = runTool(pgRestore, { args: listing, input: forList }, context)
   const definitions = readDefinitions(pgRestore, { args: [], input: forDefinitions }, context)
-  const run: ToolRun = { args: ['--format=custom', ...args], address: database.address }
+  const run: ToolRun = { args: ['--format=custom', ...args], address: database.address, session: archive.session }
   const file = streamTool(pgDump, run, context, (output) =>
     archive.write(archiveFileName, output.compose(copyTo([forList, forDefinitions]))),
   ).finally(() => {
