@@ -17,8 +17,8 @@ import {
 import { readProof } from '../../src/backup/proof.js'
 import { proveByRestoring } from '../../src/backup/prove-backup.js'
 import { verifyBackup } from '../../src/backup/verify-backup.js'
-import { quietContext, type RunContext } from '../../src/context.js'
-import { backupDirectory } from '../support/backups.js'
+import { quietContext } from '../../src/context.js'
+import { backupDirectory, warnedOf } from '../support/backups.js'
 import { openTestDatabase, serverAddress } from '../support/database.js'
 
 let source: Awaited<ReturnType<typeof openTestDatabase>>
@@ -73,13 +73,6 @@ async function forge(
 
 const prove = (directory: string, context = quietContext()) =>
   proveByRestoring({ directory, id: original.id, on: serverAddress(), by: 'verify' }, context)
-
-/** A context that keeps what was warned of. */
-function warnedOf(): { readonly context: RunContext; readonly warnings: string[] } {
-  const warnings: string[] = []
-  const { progress, signal } = quietContext()
-  return { context: { signal, progress: { ...progress, warn: (text) => void warnings.push(text) } }, warnings }
-}
 
 describe('proveByRestoring', () => {
   it('records that a backup was restored', async () => {

@@ -7,7 +7,7 @@ import { isTooNew } from '../../src/backup/choose-engine.js'
 import type { EngineName } from '../../src/backup/manifest.js'
 import { findTool } from '../../src/backup/native-tools.js'
 import { pgDumpBuiltIn } from '../../src/backup/pg-dump-built-in.js'
-import { quietContext } from '../../src/context.js'
+import { quietContext, type RunContext } from '../../src/context.js'
 import { type ServerAddress, withDatabaseName } from '../../src/database/address.js'
 import { type Database, type Sql, withDatabase, withSession } from '../../src/database/connect.js'
 import { type Fingerprint, fingerprintTable } from '../../src/database/fingerprint.js'
@@ -33,6 +33,13 @@ export function freshAddress(name = `obs_test_${randomBytes(6).toString('hex')}`
 /** Runs `work` in the database at `address`. */
 export function inDatabase<T>(address: ServerAddress, work: (database: Database) => Promise<T>): Promise<T> {
   return withDatabase(address, quietContext(), work)
+}
+
+/** A context that keeps what was warned of. */
+export function warnedOf(): { readonly context: RunContext; readonly warnings: string[] } {
+  const warnings: string[] = []
+  const { progress, signal } = quietContext()
+  return { context: { signal, progress: { ...progress, warn: (text) => void warnings.push(text) } }, warnings }
 }
 
 /** Every database of the test server. */
