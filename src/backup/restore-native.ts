@@ -91,8 +91,12 @@ async function bracketed(plan: NativePlan, { sql }: Database, restore: () => Pro
   }
 }
 
-/** Another version has another catalog, into which the rows of this one do not fit. */
-async function requireVersion(sql: Database['sql'], version: string): Promise<void> {
+/**
+ * Another version has another catalog, into which the rows of this one do not fit.
+ *
+ * @throws ObsError `extension_version` where another one is installed, or this one is not to be had.
+ */
+export async function requireVersion(sql: Database['sql'], version: string): Promise<void> {
   const [installed] = await sql<{ version: string }[]>`
     select extversion as version from pg_extension where extname = 'timescaledb'`
   const available = await sql<{ version: string }[]>`
