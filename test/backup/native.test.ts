@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
+import { listBackups } from '../../src/backup/list-backups.js'
 import { restoreBackup } from '../../src/backup/restore-backup.js'
+import { verifyBackup } from '../../src/backup/verify-backup.js'
 import { quietContext } from '../../src/context.js'
 import { withSession } from '../../src/database/connect.js'
 import {
@@ -15,6 +17,7 @@ import {
   freshAddress,
   nativeObstacle,
 } from '../support/backups.js'
+import { obs } from '../support/cli.js'
 import { openTestDatabase, testDatabase } from '../support/database.js'
 
 const run = promisify(execFile)
@@ -99,6 +102,51 @@ describe('the native engine', () => {
     expect(() => process.kill(Number(pid), 0)).toThrow('ESRCH')
   })
 
+  it('says that pg_dump was killed, and leaves no file behind', async () => {
+    const { path, log } = await watchedPgDump()
+    const directory = await backupDirectory()
+    await withSession(source.sql, async (session) => {
+      await session.unsafe('begin; drop sequence counter')
+      const backup = createBackup(source, { directory, engine: native, pgDump: path }, quietContext())
+      void dumpingPid(log, directory).then((pid) => process.kill(pid, 'SIGKILL'))
+      await expect(backup).rejects.toMatchObject({
+        code: 'pg_dump_failed',
+        exitCode: 1,
+        message: expect.stringMatching(/pg_dump was ended by SIGKILL/),
+        details: { tool: path, signal: 'SIGKILL' },
+      })
+      await session`rollback`
+    })
+    expect(await readdir(directory)).toEqual([])
+    const again = await createBackup(source, { directory, engine: native, ...tools() }, quietContext())
+    expect(await readdir(directory)).toEqual([again.id])
+  })
+
+  it('removes what a killed obs and its pg_dump left behind, with the next backup', async () => {
+    const { path, log } = await watchedPgDump()
+    const directory = await backupDirectory()
+    await withSession(source.sql, async (session) => {
+      await session.unsafe('begin; drop sequence counter')
+      const args = ['backup', 'create', '--directory', directory, '--engine', native, '--pg-dump', path]
+      const killed = await obs(args, {
+        cwd: dirname(path),
+        env: { DATABASE_URL: source.url },
+        started: (child) => void dumpingPid(log, directory).then(() => child.kill('SIGKILL')),
+      })
+      expect(killed.code).toBeNull()
+      expect(await listBackups(directory)).toMatchObject([{ state: 'partial' }])
+      const orphans = await sessionsOfPgDump()
+      expect(orphans.length).toBeGreaterThan(0)
+      // Waits for the sequence as the first one does, which only ends because it is told to.
+      const running = createBackup(source, { directory, engine: native, ...tools() }, quietContext())
+      await until(async () => (await sessionsOfPgDump()).every((pid) => !orphans.includes(pid)))
+      await session`rollback`
+      const backup = await running
+      expect(await readdir(directory)).toEqual([backup.id])
+      expect(await verifyBackup(directory, backup.id)).toMatchObject({ verified: true })
+    })
+  })
+
   it('removes what it wrote when the disk is full', async ({ skip }) => {
     const directory = await backupDirectory()
     const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]).then(
@@ -139,6 +187,18 @@ describe('the native engine', () => {
     await expectNothingRestored()
   })
 })
+
+/** The process that dumps, once it has got as far as its folder in the backup. */
+async function dumpingPid(log: string, directory: string): Promise<number> {
+  await until(async () => (await readdir(directory, { recursive: true })).some((name) => name.endsWith('database.d')))
+  return Number(/^(\d+) .*--snapshot/m.exec(await readFile(log, 'utf8'))?.[1])
+}
+
+async function sessionsOfPgDump(): Promise<number[]> {
+  const rows = await source.sql<{ pid: number }[]>`
+    select pid from pg_stat_activity where datname = current_database() and application_name like 'obs pg_dump #%'`
+  return rows.map(({ pid }) => pid)
+}
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20))
