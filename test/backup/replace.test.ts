@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createBackup } from '../../src/backup/create-backup.js'
 import { splitNames } from '../../src/backup/database-traits.js'
@@ -83,6 +84,18 @@ describe('restoreBackup with replace', () => {
     expect(await keptDatabases(to, context)).toContainEqual({ name: back.kept, bytes: expect.any(Number) })
     await discardDatabase(to, back.kept ?? '', yes, context)
     expect(await databaseNames()).not.toContain(back.kept)
+  })
+
+  it('can be done again, and what was there is kept each time', async () => {
+    const to = await damagedDatabase()
+    const first = await replace(to)
+    await inDatabase(to, ({ sql }) => sql`delete from pet where name in ('2', '3')`)
+    await inDatabase(to, ({ sql }) => sql`insert into pet select g::text from generate_series(1, 6) g`)
+    // The names of what is put aside tell seconds apart.
+    await sleep(1000)
+    const second = await replace(to)
+    expect(await pets(to)).toBe(3)
+    expect([await pets(to, first.kept ?? ''), await pets(to, second.kept ?? '')]).toEqual([1, 7])
   })
 
   it('tells a person what will happen, and does nothing when the answer is no', async () => {

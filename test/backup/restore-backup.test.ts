@@ -17,6 +17,7 @@ import {
   fingerprints,
   freshAddress,
   inDatabase,
+  warnedOf,
 } from '../support/backups.js'
 import { onServer, openTestDatabase, testDatabase } from '../support/database.js'
 
@@ -99,12 +100,8 @@ describe('restoreBackup', () => {
   it('accepts a check that PostgreSQL prints in other words after reading its own', async () => {
     const { directory, backup } = shared
     const to = freshAddress()
-    const warnings: string[] = []
-    const { progress, signal } = quietContext()
-    await restoreBackup(
-      { directory, id: backup.id, to },
-      { signal, progress: { ...progress, warn: (text) => void warnings.push(text) } },
-    )
+    const { context, warnings } = warnedOf()
+    await restoreBackup({ directory, id: backup.id, to }, context)
     expect(warnings).toEqual([])
     await inDatabase(to, async ({ sql }) => {
       await expect(sql`insert into "Pet;s" (name) values ('cow')`).rejects.toMatchObject({ code: '23514' })
@@ -127,6 +124,23 @@ describe('restoreBackup', () => {
     )
     expect(await readCatalog(target.sql, ['public', 'obs'])).toEqual(before)
     expect(await target.sql`select * from mine`).toEqual([{ id: 1 }])
+  })
+
+  it('comes into an empty database once, and does nothing to what it brought back when it is asked again', async () => {
+    const { directory, backup } = shared
+    const target = await testDatabase()
+    const restore = () => restoreBackup({ directory, id: backup.id, to: target.address }, quietContext())
+    expect(await restore()).toMatchObject({ database: target.address.database, kept: null })
+    const restored = await fingerprints(target.sql)
+    expect(restored).toEqual(await fingerprints(source.sql))
+    await target.sql`insert into "Pet;s" (name) values ('cat')`
+    const changed = await fingerprints(target.sql)
+    await expect(restore()).rejects.toMatchObject({
+      code: 'target_not_empty',
+      exitCode: 2,
+      hint: expect.stringMatching(/--replace; nothing was changed\.$/),
+    })
+    expect(await fingerprints(target.sql)).toEqual(changed)
   })
 
   it('never restores over the database that was backed up', async () => {
