@@ -1,12 +1,15 @@
-import { chmod, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import type { ChildProcess } from 'node:child_process'
+import { chmod, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { main } from '../../src/cli.js'
 import { withDatabaseName } from '../../src/database/address.js'
 import { quoteIdentifier } from '../../src/database/quote.js'
+import { isAlive } from '../../src/is-alive.js'
 import { splitWords } from '../../src/words.js'
 import { inDatabase } from '../support/backups.js'
+import { type CliResult, obs as obsProcess } from '../support/cli.js'
 import { onServer, type TestDatabase, testDatabase } from '../support/database.js'
 import { takeDownOutput } from '../support/printed.js'
 
@@ -57,6 +60,20 @@ const answer = () => JSON.parse(printed.stdout)
 const versions = async () => (await db.sql`select version, backup_id from obs.migration_history order by id`).length
 const backups = () => readdir(join(folder, 'backups')).catch(() => [])
 
+/** Runs obs as a process, and presses Ctrl-C as soon as the program that it runs has written down its number. */
+async function interruptedObs(...args: readonly string[]): Promise<CliResult> {
+  const started = async (child: ChildProcess) => {
+    await vi.waitFor(() => readFile(join(folder, 'pid')), { timeout: 30_000 })
+    child.kill('SIGINT')
+  }
+  const env = { DATABASE_URL: db.url }
+  const result = await obsProcess(args, { cwd: folder, env, started: (child) => void started(child) })
+  expect(isAlive(Number(await readFile(join(folder, 'pid'), 'utf8')))).toBe(false)
+  return result
+}
+
+const slow = () => `echo $$ > '${folder}/pid.draft'; mv '${folder}/pid.draft' '${folder}/pid'; exec sleep 100`
+
 async function expectRefused(code: number, message: string): Promise<void> {
   expect(printed.stderr).toContain(message)
   expect({ code, versions: await versions(), backups: await backups() }).toEqual({ code, versions: 1, backups: [] })
@@ -103,6 +120,14 @@ describe('--backup external', () => {
     expect(await ask(`echo ${hoursAgo(2).toISOString()}`)).toBe(0)
     expect(printed.stderr).toContain('relying on the other backup of')
     expect(await versions()).toBe(2)
+  })
+
+  it('ends the program on Ctrl-C, and nothing was changed', async () => {
+    const proof = await program('proof', slow())
+    const stopped = await interruptedObs('migrate', 'up', '--backup', 'external', '--backup-proof-command', proof)
+    expect(stopped).toMatchObject({ code: 130, stdout: '', stderr: expect.stringContaining('interrupted') })
+    expect({ versions: await versions(), backups: await backups() }).toEqual({ versions: 1, backups: [] })
+    expect(await obs('migrate', 'up', '--backup', 'none')).toBe(0)
   })
 
   it('passes nothing to a shell', async () => {
@@ -171,6 +196,28 @@ describe('--after-success', () => {
     expect(printed.stderr).toContain('no migration was run')
     expect(await versions()).toBe(1)
     expect(await readdir(folder)).toContain('seen')
+  })
+
+  it('is ended when it takes too long, and then no migration is run', async () => {
+    await configure({ backup: { afterSuccess: [await program('hook', slow())], afterSuccessTimeout: '2s' } })
+    expect(await obs('migrate', 'up')).toBe(1)
+    const [id = ''] = await backups()
+    expect(printed.stderr).toContain(
+      `hook (--after-success) took too long and was ended; the backup ${id} itself is whole`,
+    )
+    expect(printed.stdout).toBe('')
+    expect(await versions()).toBe(1)
+    expect(isAlive(Number(await readFile(join(folder, 'pid'), 'utf8')))).toBe(false)
+    expect(await obs('backup', 'verify', id)).toBe(0)
+  })
+
+  it('is ended by Ctrl-C, which leaves the backup and runs no migration', async () => {
+    const stopped = await interruptedObs('migrate', 'up', '--after-success', await program('hook', slow()))
+    const [id = ''] = await backups()
+    const message = `interrupted while hook ran; the backup ${id} itself is whole`
+    expect(stopped).toMatchObject({ code: 130, stdout: '', stderr: expect.stringContaining(message) })
+    expect(await versions()).toBe(1)
+    expect(await obs('backup', 'verify', id)).toBe(0)
   })
 })
 
