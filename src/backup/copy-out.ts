@@ -74,6 +74,17 @@ interface Tools {
   readonly sql: Sql
 }
 
+const pids = new WeakMap<Session, number>()
+
+/** The server process of a session, asked for once: of many small tables every question counts. */
+async function pidOf(session: Session): Promise<number> {
+  const known = pids.get(session)
+  if (known !== undefined) return known
+  const [row] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
+  pids.set(session, row?.pid ?? 0)
+  return row?.pid ?? 0
+}
+
 async function copyUnit(
   tools: Tools,
   session: Session,
@@ -128,14 +139,14 @@ async function copyTo(
   path: string,
   onBatch: (batch: Uint8Array) => void,
 ): Promise<ManifestFile> {
-  const [backend] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
+  const pid = await pidOf(session)
   const source = await session.unsafe(`copy ${rows} to stdout`).readable()
   try {
     const file = await archive.write(path, batches(source, onBatch), { compress: true })
     wakeSocket(source)
     return file
   } catch (error) {
-    await giveUp(source, sql, backend?.pid ?? 0)
+    await giveUp(source, sql, pid)
     throw error
   }
 }

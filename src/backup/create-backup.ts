@@ -1,14 +1,14 @@
-import { mkdir, statfs } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import type { RunContext } from '../context.js'
 import { catalogHash } from '../database/catalog.js'
 import { type Database, type Sql, withDatabase } from '../database/connect.js'
-import { ObsError } from '../errors.js'
 import { obsVersion } from '../package.js'
 import { type Archive, explainWriteError, finishRemovals, removeDeadPartials, withArchive } from './archive.js'
 import { dumpBuiltIn } from './built-in.js'
 import { catalogOf } from './catalog-lines.js'
 import { chooseEngine, type EngineChoice, type NativeTool } from './choose-engine.js'
 import { databaseSettingsName, readDatabaseSettings } from './database-settings.js'
+import { checkSpace } from './disk-space.js'
 import type { Encryption } from './file-stages.js'
 import { type Inventory, type RelationKey, readInventory } from './inventory.js'
 import {
@@ -147,7 +147,7 @@ async function prepareDirectory(directory: string, inventory: Inventory, sql: Sq
       ...(await removeDeadPartials(directory, (session) => endSessions(sql, session))),
     ]
     if (removed.length > 0) context.progress.warn(`removed what earlier runs left unfinished: ${removed.join(', ')}`)
-    await checkSpace(directory, inventory.tableBytes)
+    await checkSpace(directory, inventory.tableBytes, context)
   } catch (error) {
     throw explainWriteError(error, directory)
   }
@@ -158,24 +158,6 @@ function endSessions(sql: Sql, name: string): Promise<unknown> {
   return sql`
     select pg_terminate_backend(pid, 5000) from pg_stat_activity
     where application_name = ${name} and pg_has_role(usesysid, 'usage')`
-}
-
-/** Compressed rows take a third to a half of what they take in the database; less than a quarter is unheard of. */
-const leastShare = 0.25
-
-async function checkSpace(directory: string, tableBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(directory)
-  const free = bavail * bsize
-  const needed = Math.ceil(tableBytes * leastShare)
-  if (free >= needed) return
-  throw new ObsError(
-    `the disk that holds ${directory} has ${free} bytes free, and a backup of this database needs at least ${needed}`,
-    {
-      code: 'disk_full',
-      hint: 'Free some space or name a folder on another disk with OBS_BACKUPS; nothing was written.',
-      details: { directory, free_bytes: free, needed_bytes: needed },
-    },
-  )
 }
 
 /** Everything an engine needs to write its files. */

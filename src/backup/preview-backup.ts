@@ -2,6 +2,7 @@ import { type Database, type Session, withSession, withTransaction } from '../da
 import { codeOf } from '../errors.js'
 import { chooseScope, type Reach } from './choose-scope.js'
 import { type CreateBackupOptions, decide } from './create-backup.js'
+import { compressedShare } from './disk-space.js'
 import type { EngineName, ScopeName } from './manifest.js'
 import type { Scope, TableName } from './scope.js'
 
@@ -21,9 +22,6 @@ export interface BackupPreview {
   /** Bytes of the backup at most, as compressed rows go; null with `tableBytes`. */
   readonly estimatedBytes: number | null
 }
-
-/** Compressed rows take a third to a half of what they take in the database. */
-const greatestShare = 0.5
 
 export interface WantedBackup extends CreateBackupOptions {
   /** What a person asked for; chosen by size unless given. */
@@ -48,7 +46,7 @@ export async function previewBackup(
     reach: await reach(),
   })
   const tableBytes = sizes && total(sizes.filter((table) => isIn(scope, table)))
-  const estimatedBytes = tableBytes === null ? null : Math.ceil(tableBytes * greatestShare)
+  const estimatedBytes = tableBytes === null ? null : Math.ceil(tableBytes * compressedShare.most)
   return {
     scope: scope.kind,
     scopeReason: reason,
