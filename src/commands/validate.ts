@@ -3,7 +3,7 @@ import { exitCodes, UsageError } from '../errors.js'
 import { type ReportFormat, reportFormat, reportFormats } from '../reports/formats.js'
 import { nearest } from '../suggest.js'
 import { renderTable } from '../terminal/table.js'
-import { type Severity, severities } from '../validators/check.js'
+import { type Severity, type Suite, severities } from '../validators/check.js'
 import { atLeast, type ListedCheck, listChecks, selectSuites } from '../validators/suites.js'
 import { validate } from '../validators/validate.js'
 import { action, type Invocation, withTarget } from './invocation.js'
@@ -48,12 +48,37 @@ could not be carried out. Warnings and skipped checks leave the exit code at 0.
 With --score it exits 1 when precision or recall stays below the threshold.`
 
 async function runValidate(invocation: Invocation<ValidateFlags>, names: readonly string[]): Promise<void> {
-  const { options, settings, context } = invocation
-  const { suites: known, facts } = await loadPackValidation(settings.pack)
-  const suites = atLeast(selectSuites(known, names), options.severity ?? 'info')
-  if (options.list) return invocation.answer(listAnswer(listChecks(suites)))
+  const { options, settings } = invocation
+  const { pack } = settings
   if (options.threshold !== undefined && options.score === undefined) throw thresholdAlone()
-  if (options.score !== undefined) return runScore(invocation, options.score, suites, facts)
+  if (pack.seed && options.score === undefined) {
+    return runChosen(
+      invocation,
+      names,
+      await (await import('./plan-validation.js')).loadPlanValidation(invocation, pack.seed),
+    )
+  }
+  const { suites, facts } = await loadPackValidation(pack)
+  if (options.score === undefined || options.list) return runChosen(invocation, names, { suites, facts })
+  return runScore(invocation, options.score, chosen(invocation, names, suites), facts)
+}
+
+function chosen<Facts>(
+  { options }: Invocation<ValidateFlags>,
+  names: readonly string[],
+  suites: readonly Suite<Facts>[],
+): readonly Suite<Facts>[] {
+  return atLeast(selectSuites(suites, names), options.severity ?? 'info')
+}
+
+async function runChosen<Facts>(
+  invocation: Invocation<ValidateFlags>,
+  names: readonly string[],
+  { suites: known, facts }: { readonly suites: readonly Suite<Facts>[]; readonly facts: Facts },
+): Promise<void> {
+  const { options, settings, context } = invocation
+  const suites = chosen(invocation, names, known)
+  if (options.list) return invocation.answer(listAnswer(listChecks(suites)))
   const output = await chooseOutput(options, reportFormat)
   const result = await withTarget(
     invocation,

@@ -3,6 +3,7 @@ import type { CopyBuffer } from './copy-binary.js'
 import type { FaultCatalogue, FaultSetting } from './faults/fault.js'
 import type { Witness } from './faults/plant.js'
 import type { FaultNotes } from './faults/record-truth.js'
+import type { TableDescription } from './library/plan.js'
 import type { RecordedRun } from './run-ledger.js'
 
 /** A half-open stretch of time in milliseconds since 1970: from <= t < to. */
@@ -183,6 +184,8 @@ export interface SeedPack {
    * `serveRows`), and what it needs to know; without one, rows are generated in the main thread.
    */
   readonly thread?: { readonly file: URL; readonly data?: Json }
+  /** Every table and column as it would be filled; of a pack whose plan does not depend on the database. */
+  describe?(settings: RunSettings): Promise<readonly TableDescription[]>
   plan(settings: RunSettings, prepared?: Json): SeedPlan
 }
 

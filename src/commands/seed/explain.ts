@@ -3,12 +3,16 @@ import { UsageError } from '../../errors.js'
 import { describePlan } from '../../generators/library/describe.js'
 import type { Expected } from '../../generators/library/expected.js'
 import type { ColumnDescription, TableDescription } from '../../generators/library/plan.js'
+import type { SeedSpec } from '../../generators/library/spec.js'
+import { settingsOf } from '../../generators/open-run.js'
+import { checkOptions } from '../../generators/request.js'
 import { nearest } from '../../suggest.js'
 import { formatCount } from '../../terminal/format.js'
 import type { Style } from '../../terminal/style.js'
 import { renderTable } from '../../terminal/table.js'
 import { startOfDay } from '../days.js'
 import { type Invocation, withTarget } from '../invocation.js'
+import { generatorsOf } from './generators-of.js'
 
 export interface ExplainFlags {
   readonly explain?: string | true
@@ -17,29 +21,37 @@ export interface ExplainFlags {
   readonly seed: number
   readonly scale: number
   readonly profile?: string
+  readonly workspace?: string
+  readonly spans?: boolean
 }
 
 /** Prints what the plan of the pack fills its tables with, and loads nothing. */
 export async function explain(invocation: Invocation<ExplainFlags>): Promise<void> {
+  const { seed: spec } = invocation.settings.pack
+  answerExplained(invocation, spec ? await describeOwn(invocation, spec) : await describeShipped(invocation))
+}
+
+/** A shipped pack knows its tables without a database. */
+async function describeShipped(invocation: Invocation<ExplainFlags>): Promise<readonly TableDescription[]> {
   const { options, settings } = invocation
-  const spec = settings.pack.seed
-  if (!spec) {
-    throw new UsageError(`the pack ${JSON.stringify(settings.pack.name)} has no plan that could be explained`, {
-      code: 'no_plan',
-      hint: 'Describe its tables under "seed" in the configuration; obs seed --infer proposes a plan.',
-      details: { pack: settings.pack.name },
-    })
-  }
+  const generators = await generatorsOf(settings.pack)
+  const { days, seed, scale, profile, spans, asOf = startOfDay(new Date()) } = options
+  const request = checkOptions({ generators, days, seed, scale, profile, spans, asOf })
+  const workspace = options.workspace ?? settings.workspace ?? generators.workspaces?.demo ?? ''
+  return (await generators.describe?.(settingsOf(request, workspace, undefined))) ?? []
+}
+
+async function describeOwn(invocation: Invocation<ExplainFlags>, spec: SeedSpec): Promise<readonly TableDescription[]> {
+  const { options, settings } = invocation
   const known = ['default', ...Object.keys(spec.profiles ?? {})]
   const { days, seed, scale, profile = 'default' } = options
   if (!known.includes(profile)) throw unknown('profile', profile, known)
   const run = { days, seed, scale, profile, asOf: options.asOf ?? startOfDay(new Date()) }
-  const tables = await withTarget(
+  return withTarget(
     invocation,
     (database) => withSession(database.sql, (session) => describePlan(session, settings.pack.schema, spec, run)),
     { purpose: 'explain', connections: 1 },
   )
-  answerExplained(invocation, tables)
 }
 
 /** Prints descriptions of tables: all of them, one, or one column. */

@@ -140,7 +140,7 @@ function conversationsOf(source: Omit<TraceSource, 'calibration'>): Conversation
 }
 
 /** The share that a profile with known shares wants; what it does not name shares the rest evenly. */
-function intentShare({ intents: wanted = {} }: Targets, index: number): number {
+export function intentShare({ intents: wanted = {} }: Targets, index: number): number {
   const intent = intents[index] ?? 'general_assistance'
   const named = Object.values(wanted)
   const rest = 1 - named.reduce((sum, share) => sum + share, 0)

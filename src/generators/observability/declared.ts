@@ -1,7 +1,8 @@
+import type { Expected } from '../library/expected.js'
 import type { RunSettings } from '../pack.js'
 import { dayMs, hourMs } from './calendar.js'
+import { describedColumn, describedShares, describeRun } from './description.js'
 import { expectedOf } from './expected.js'
-import { failureKinds } from './failures.js'
 import { modelShares } from './models.js'
 import { traceSourceOf } from './pack.js'
 import { environmentCodes, versions } from './profiles.js'
@@ -32,24 +33,18 @@ export function declaredOf(run: RunSettings): Declared | undefined {
   const expected = expectedOf(run)
   if (!expected) return undefined
   const source = traceSourceOf(run)
-  const { profile, population, volume } = source
-  const days = Array.from({ length: volume.dayCount }, (_, i) => volume.firstDay + i)
-  const total = (day: number) => population.agents.reduce((sum, { index }) => sum + volume.count(index, day), 0)
+  const tables = describeRun(run)
+  const { expected: curve } = describedColumn(tables, 'traces', 'timestamp')
   return {
-    hoursOfWeek: hoursOfWeek(source, days, total),
+    hoursOfWeek: weekOf(curve, source),
     departments: expected.departments,
     environments: expected.environments,
     intents: expected.intents,
-    agents: shares(
-      population.agents.map(({ agentId, index }) => [
-        agentId,
-        days.reduce((sum, day) => sum + volume.count(index, day), 0),
-      ]),
-    ),
-    days: shares(days.map((day) => [new Date(day * dayMs).toISOString().slice(0, 10), total(day)])),
+    agents: describedShares(tables, 'traces', 'agent_id'),
+    days: daysOf(curve, source),
     models: Object.fromEntries(versions.map((version) => [version, modelShares(version)])),
     failures: expected.failures,
-    failureKinds: kindsOf(profile.failures),
+    failureKinds: describedShares(tables, 'traces', 'error'),
     evaluated: expected.evaluations,
     segments: expected.users.segments,
     versions: expected.rollout.versions,
@@ -58,36 +53,31 @@ export function declaredOf(run: RunSettings): Declared | undefined {
   }
 }
 
-const hoursADay = 24
+const hoursOfWeek = 7 * 24
 
-/** The planned traces of each day, spread over its hours as the profile says. */
-function hoursOfWeek(
-  { population, volume }: TraceSource,
-  days: readonly number[],
-  total: (day: number) => number,
-): readonly number[] {
-  const sums = Array.from({ length: 7 * hoursADay }, () => 0)
-  for (const day of days) {
-    const part = volume.part(day)
+/** What the described curve has in each hour of the week, over the whole window. */
+function weekOf(curve: Expected | undefined, { window }: TraceSource): readonly number[] {
+  const sums = Array.from({ length: hoursOfWeek }, () => 0)
+  if (curve?.kind !== 'curve') return sums
+  for (let hour = Math.floor(window.from / hourMs); hour * hourMs < window.to; hour++) {
     // 1970-01-01 was a Thursday.
-    const weekday = (((day + 3) % 7) + 7) % 7
-    for (let hour = 0; hour < hoursADay; hour++) {
-      const from = Math.max(part.from, population.curve.shareBefore(hour * hourMs))
-      const to = Math.min(part.to, population.curve.shareBefore((hour + 1) * hourMs))
-      const place = weekday * hoursADay + hour
-      sums[place] = (sums[place] ?? 0) + (total(day) * Math.max(0, to - from)) / (part.to - part.from)
-    }
+    const place = (((hour + 3 * 24) % hoursOfWeek) + hoursOfWeek) % hoursOfWeek
+    const share = curve.cdf((hour + 1) * hourMs * 1000) - curve.cdf(hour * hourMs * 1000)
+    sums[place] = (sums[place] ?? 0) + share
   }
-  const all = sums.reduce((sum, value) => sum + value, 0)
-  return sums.map((value) => (all > 0 ? value / all : 0))
+  return sums
 }
 
-function kindsOf({ error, timeout }: { readonly error: number; readonly timeout: number }): Record<string, number> {
-  const weights = failureKinds.reduce((sum, { weight }) => sum + weight, 0)
-  return shares([
-    ...failureKinds.map(({ name, weight }): [string, number] => [name, (error * weight) / weights]),
-    ['timeout', timeout],
-  ])
+function daysOf(curve: Expected | undefined, { volume }: TraceSource): Record<string, number> {
+  if (curve?.kind !== 'curve') return {}
+  const days = Array.from({ length: volume.dayCount }, (_, i) => volume.firstDay + i)
+  const micros = dayMs * 1000
+  return Object.fromEntries(
+    days.map((day) => [
+      new Date(day * dayMs).toISOString().slice(0, 10),
+      curve.cdf((day + 1) * micros) - curve.cdf(day * micros),
+    ]),
+  )
 }
 
 /** The share of the fleet that runs a release or a later one: the curve, for every agent's lag and environment's lead. */
@@ -112,9 +102,4 @@ function adoptedShare({ profile, population, calibration }: TraceSource): Declar
     }
     return sum
   }
-}
-
-function shares(counts: readonly (readonly [name: string, count: number])[]): Record<string, number> {
-  const total = counts.reduce((sum, [, count]) => sum + count, 0)
-  return Object.fromEntries(counts.map(([name, count]) => [name, total > 0 ? count / total : 0]))
 }

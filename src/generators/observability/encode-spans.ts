@@ -1,20 +1,13 @@
 import { type CopyBuffer, encodeFields } from '../copy-binary.js'
-import { columns } from '../pack.js'
 import { failureKinds, timeoutText } from './failures.js'
 import type { Population } from './population.js'
 import { priceTable } from './prices.js'
 import type { Profile } from './profiles.js'
 import { type Span, spanKinds, tools } from './spans.js'
+import { columnsOf } from './table-columns.js'
 import { statuses, type Trace } from './traces.js'
 
-/** The columns in the order they are written. */
-export const spanColumns = columns({
-  ...{ workspace_id: 'uuid', agent_id: 'varchar', trace_id: 'varchar', trace_timestamp: 'timestamptz' },
-  ...{ span_id: 'varchar', parent_span_id: 'varchar', started_at: 'timestamptz', duration_ms: 'int4' },
-  ...{ kind: 'varchar', operation: 'varchar', name: 'varchar', tool_name: 'varchar', metadata: 'jsonb' },
-  ...{ status: 'varchar', error: 'text', model: 'varchar', model_provider: 'varchar' },
-  ...{ tokens_input: 'int4', tokens_output: 'int4', cost_usd: 'numeric' },
-})
+export const spanColumns = columnsOf('spans')
 
 interface SpanSource {
   readonly mark: string

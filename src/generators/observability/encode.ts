@@ -1,5 +1,5 @@
 import { type CopyBuffer, encodeFields } from '../copy-binary.js'
-import { columns, type FactTable, type Stretch } from '../pack.js'
+import type { FactTable, Stretch } from '../pack.js'
 import { murmur3, streamKey } from '../random.js'
 import type { Agent } from './agents.js'
 import { dayMs, epochDay } from './calendar.js'
@@ -12,23 +12,11 @@ import { environmentCodes, versions } from './profiles.js'
 import type { Text, TextPools } from './prompts.js'
 import type { IdsOfWorkspace } from './reference-rows.js'
 import { SpanDrawer } from './spans.js'
+import { columnsOf } from './table-columns.js'
 import { type Judgement, type Trace, TraceDrawer, type TraceSource } from './traces.js'
 
-/** The columns in the order they are written: values that depend on the same thing stand together. */
-const traceColumns = columns({
-  ...{ workspace_id: 'uuid', agent_id: 'varchar', department_id: 'uuid', environment_id: 'uuid', tags: 'varchar[]' },
-  ...{ trace_id: 'varchar', timestamp: 'timestamptz', latency_ms: 'int4' },
-  ...{ version: 'varchar', intent_category: 'varchar', model: 'varchar', model_provider: 'varchar' },
-  ...{ metadata: 'jsonb', input: 'text', status: 'varchar', error: 'text', output: 'text' },
-  ...{ tokens_input: 'int4', tokens_output: 'int4', tokens_total: 'int4', cost_usd: 'numeric(10,6)' },
-  ...{ user_id: 'varchar', user_segment: 'varchar' },
-})
-
-const evaluationColumns = columns({
-  ...{ workspace_id: 'uuid', agent_id: 'varchar', evaluator: 'varchar', metric: 'varchar', metadata: 'jsonb' },
-  ...{ id: 'uuid', trace_id: 'varchar', trace_timestamp: 'timestamptz', score: 'numeric(5,2)', is_passing: 'bool' },
-  ...{ comment: 'text', created_at: 'timestamptz', updated_at: 'timestamptz' },
-})
+const traceColumns = columnsOf('traces')
+const evaluationColumns = columnsOf('evaluations')
 
 /** What the encoders of a run share. */
 export interface EncodingSource extends TraceSource {

@@ -1,12 +1,12 @@
 import type { RunSettings } from '../pack.js'
-import { type Agent, longestLag, primaryIntents } from './agents.js'
+import { longestLag, primaryIntents } from './agents.js'
 import { isWeekend } from './calendar.js'
-import { departments, intents } from './departments.js'
+import { departments } from './departments.js'
+import { describedColumn, describedShares, describeRun } from './description.js'
 import { traceSourceOf } from './pack.js'
 import { isProfileName, type Profile } from './profiles.js'
 import { adoption, earliestLead, firstSeen } from './rollout.js'
 import { conversationSizes, type TraceSource } from './traces.js'
-import { segmentShares } from './users.js'
 
 /** What the plan of a run promises of its rows. */
 export interface ExpectedOfRun {
@@ -41,7 +41,8 @@ export function expectedOf(run: RunSettings): ExpectedOfRun | undefined {
   const source = traceSourceOf(run)
   const { profile, volume } = source
   const { targets } = profile
-  const perAgent = tracesPerAgent(source)
+  const tables = describeRun(run)
+  const sharesIn = (column: string) => describedShares(tables, 'traces', column)
   return {
     traces: volume.total,
     agents: profile.fleet.total,
@@ -49,19 +50,17 @@ export function expectedOf(run: RunSettings): ExpectedOfRun | undefined {
     perAgentDay: perAgentDay(source),
     weekend: profile.volume.weekend,
     businessHours: leastBusinessHours,
-    environments: Object.fromEntries(Object.entries(profile.environments).map(([code, { share }]) => [code, share])),
-    departments: shares(
-      departments.map(({ code }, i) => [code, sumOver(perAgent, ({ department }) => department === i)]),
-    ),
-    intents: intentShares(source, perAgent),
+    environments: sharesIn('environment_id'),
+    departments: sharesIn('department_id'),
+    intents: sharesIn('intent_category'),
     primaryIntents: Object.fromEntries(
       departments.map(({ code }, i) => [code, [...new Set(primaryIntents(profile, i))]]),
     ),
     rollout: rolloutOf(source),
-    failures: targets.failureShare,
+    failures: 1 - describedColumn(tables, 'traces', 'error').nulls,
     meanLatencyMs: targets.meanLatencyMs,
     meanCostUsd: targets.meanCostUsd,
-    users: { count: profile.users.count, segments: segmentShares },
+    users: { count: profile.users.count, segments: describedShares(tables, 'users', 'user_segment') },
     evaluations: profile.evaluations.share,
     designEffect: designEffectOf(profile),
   }
@@ -69,12 +68,6 @@ export function expectedOf(run: RunSettings): ExpectedOfRun | undefined {
 
 /** People at work send at least so many times as much in an hour from 9 to 17 as in another of a working day. */
 const leastBusinessHours = 1.5
-
-function tracesPerAgent({ volume, population }: TraceSource): ReadonlyMap<Agent, number> {
-  const days = Array.from({ length: volume.dayCount }, (_, i) => volume.firstDay + i)
-  const total = (agent: Agent) => days.reduce((sum, day) => sum + volume.count(agent.index, day), 0)
-  return new Map(population.agents.map((agent) => [agent, total(agent)]))
-}
 
 /** The fewest and the most traces that an agent has on a working day that lies in the window as a whole. */
 function perAgentDay({ volume, population }: TraceSource): [number, number] {
@@ -90,29 +83,6 @@ function perAgentDay({ volume, population }: TraceSource): [number, number] {
     }
   }
   return [least === Number.POSITIVE_INFINITY ? 0 : least, most]
-}
-
-function sumOver(perAgent: ReadonlyMap<Agent, number>, isMeant: (agent: Agent) => boolean): number {
-  return [...perAgent].reduce((sum, [agent, traces]) => (isMeant(agent) ? sum + traces : sum), 0)
-}
-
-function intentShares(
-  { calibration, profile }: TraceSource,
-  perAgent: ReadonlyMap<Agent, number>,
-): Record<string, number> {
-  const sums = intents.map(() => 0)
-  for (const [agent, traces] of perAgent) {
-    const weights = agent.intents.map((share, i) => share * (calibration().intents[i] ?? 1))
-    const total = weights.reduce((sum, weight) => sum + weight, 0)
-    for (const [i, weight] of weights.entries()) sums[i] = (sums[i] ?? 0) + (traces * weight) / total
-  }
-  const expected = shares(intents.map((intent, i) => [intent, sums[i] ?? 0]))
-  return { ...expected, ...profile.targets.intents }
-}
-
-function shares(counts: readonly (readonly [name: string, count: number])[]): Record<string, number> {
-  const total = counts.reduce((sum, [, count]) => sum + count, 0)
-  return Object.fromEntries(counts.map(([name, count]) => [name, total > 0 ? count / total : 0]))
 }
 
 function rolloutOf({ profile, calibration }: TraceSource): ExpectedOfRun['rollout'] {

@@ -60,6 +60,8 @@ export const observability: SeedPack = {
   faults: faultCatalogue,
   workspaces: { table: 'workspaces', demo: demoWorkspace, filledBy: workspacesOf },
   thread: { file: new URL(`./observability-thread${extname(import.meta.url)}`, import.meta.url) },
+  // Loaded when it is asked for: it is made of plans itself.
+  describe: async (run) => (await import('./description.js')).describeRun(run),
   plan,
 }
 

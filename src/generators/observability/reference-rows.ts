@@ -1,4 +1,4 @@
-import { columns, type ReferenceTable, type RunSettings, type Stretch } from '../pack.js'
+import type { ReferenceTable, RunSettings, Stretch } from '../pack.js'
 import { Random, streamKey } from '../random.js'
 import { dayMs } from './calendar.js'
 import { departments } from './departments.js'
@@ -8,6 +8,7 @@ import type { Population } from './population.js'
 import type { Profile } from './profiles.js'
 import { withFaker } from './prompts.js'
 import { generalAvailability } from './rollout.js'
+import { columnsOf } from './table-columns.js'
 import { markOf } from './tenants.js'
 
 /** The population of a workspace and the run that writes it down. */
@@ -22,19 +23,11 @@ export interface People {
 /** The ids of departments and environments of a workspace, by table and code. */
 export type IdsOfWorkspace = (table: string, code: string) => string
 
-const stamps = { metadata: 'jsonb', created_at: 'timestamptz', updated_at: 'timestamptz' }
-
 export function workspaceRows(run: RunSettings, home: Stretch, name: string): ReferenceTable {
   const row = [run.workspace, run.workspace, `ws-${run.workspace}`, name]
   return {
     table: 'workspaces',
-    columns: columns({
-      id: 'uuid',
-      workspace_id: 'uuid',
-      workspace_code: 'varchar',
-      workspace_name: 'varchar',
-      ...stamps,
-    }),
+    columns: columnsOf('workspaces'),
     key: ['id'],
     rows: [[...row, ...stamped(run, home)]],
   }
@@ -43,10 +36,7 @@ export function workspaceRows(run: RunSettings, home: Stretch, name: string): Re
 export function departmentRows(run: RunSettings, home: Stretch): ReferenceTable {
   return {
     table: 'departments',
-    columns: columns({
-      ...{ id: 'uuid', workspace_id: 'uuid', department_code: 'varchar', department_name: 'varchar' },
-      ...{ description: 'text', monthly_budget_usd: 'numeric(10,2)', cost_center_code: 'varchar', ...stamps },
-    }),
+    columns: columnsOf('departments'),
     key: ['workspace_id', 'department_code'],
     rows: departments.map(({ code, name, description, monthlyBudgetUsd, costCenter }) => [
       ...[departmentId(run.workspace, code), run.workspace, code, name, description],
@@ -58,10 +48,7 @@ export function departmentRows(run: RunSettings, home: Stretch): ReferenceTable 
 export function environmentRows(run: RunSettings, home: Stretch): ReferenceTable {
   return {
     table: 'environments',
-    columns: columns({
-      ...{ id: 'uuid', workspace_id: 'uuid', environment_code: 'varchar', environment_name: 'varchar' },
-      ...{ description: 'text', is_production: 'bool', requires_approval: 'bool', ...stamps },
-    }),
+    columns: columnsOf('environments'),
     key: ['workspace_id', 'environment_code'],
     rows: environments.map(({ code, name, description, isProduction, requiresApproval }) => [
       ...[environmentId(run.workspace, code), run.workspace, code, name, description],
@@ -76,12 +63,7 @@ export function agentRows({ run, population, profile, home }: People, ids: IdsOf
   const key = streamKey('agent records', population.seed)
   return {
     table: 'agents',
-    columns: columns({
-      ...{ id: 'uuid', workspace_id: 'uuid', agent_id: 'varchar', agent_name: 'varchar', agent_type: 'varchar' },
-      ...{ department_id: 'uuid', environment_id: 'uuid', version: 'varchar', status: 'varchar' },
-      ...{ owner_team: 'varchar', last_deployed_at: 'timestamptz', deprecation_date: 'date' },
-      ...{ replacement_agent_id: 'varchar', ...stamps },
-    }),
+    columns: columnsOf('agents'),
     key: ['workspace_id', 'agent_id'],
     rows: population.agents.map((agent) => {
       const department = departments[agent.department]
@@ -115,11 +97,7 @@ export async function userRows(
   )
   return {
     table: 'users',
-    columns: columns({
-      ...{ id: 'uuid', workspace_id: 'uuid', user_id: 'varchar', display_name: 'varchar', email: 'varchar' },
-      ...{ user_segment: 'varchar', department_id: 'uuid', signed_up_at: 'timestamptz' },
-      ...{ last_seen_at: 'timestamptz', ...stamps },
-    }),
+    columns: columnsOf('users'),
     key: ['workspace_id', 'user_id'],
     rows: population.users.map((user) => {
       const [first, last] = names[user.index] ?? ['', '']
