@@ -38,8 +38,8 @@ interface Placed {
  * Makes a run visible, all of it in one transaction.
  *
  * Reference rows first, then what has to be inserted into tables that hold rows, then what
- * becomes a partition as it is: attaching is the only step that others can feel, since it
- * locks the default partition and the tables that foreign keys point at until the commit.
+ * becomes a partition as it is: attaching is the only step that others can feel, since writers
+ * wait for it, and it locks the default partition and the tables that foreign keys point at.
  * PostgreSQL takes over the indexes, the foreign keys and the proof of the range that each
  * partition brings instead of making or checking them again.
  * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-ATTACH-PARTITION
@@ -66,14 +66,22 @@ export async function publishRun(
     const references = await addReferences(session, run, run.references, replacement)
     await checkIds(session, run)
     context.progress.step('attaching partitions and counting rows')
-    const placed = await placeShards(session, run, loaded, new Set(removal.whole.map(({ name }) => name)))
-    const merged = placed.filter(({ placement }) => placement.way !== 'attach')
-    const attached = placed.filter(({ placement }) => placement.way === 'attach')
-    await session.unsafe('set constraints all deferred')
-    for (const each of merged) await merge(session, run, each)
-    // A table whose rows wait to be checked cannot be altered.
-    await session.unsafe('set constraints all immediate')
+    const replaceable = new Set(removal.whole.map(({ name }) => name))
+    const placed = await placeShards(session, run, run.shards, loaded, replaceable)
+    const isReady = ({ placement }: Placed) => placement.way === 'merge'
+    await mergeAll(session, run, placed.filter(isReady))
     const closing = await addReferences(session, run, await plan.closing(), replacement)
+    const waiting = placed.filter((each) => !isReady(each)).map(({ shard }) => shard)
+    await keepWritersOut(session, run, waiting)
+    // Somebody may have written into one of these months since they were looked at.
+    const settled = await placeShards(session, run, waiting, loaded, replaceable)
+    const isAttached = ({ placement }: Placed) => placement.way === 'attach'
+    await mergeAll(
+      session,
+      run,
+      settled.filter((each) => !isAttached(each)),
+    )
+    const attached = settled.filter(isAttached)
     await clear(session, run, removal, replacement, attached)
     for (const each of attached) await attach(session, run, each)
 
@@ -97,6 +105,16 @@ async function holdStill(session: Session, { id, schema, tables, facts }: OpenRu
     await session.unsafe(`lock table only ${quoteQualified(schema, table)} in row exclusive mode`)
   }
   await checkStructure(session, schema, id, facts.structure)
+}
+
+/**
+ * Until the commit whoever writes into a table that gets partitions waits before the server decides
+ * on one: a row that was on its way to the default partition when it was decided would be refused.
+ */
+async function keepWritersOut(session: Session, { schema }: OpenRun, shards: readonly Shard[]): Promise<void> {
+  for (const table of new Set(shards.map(({ fact }) => fact.table))) {
+    await session.unsafe(`lock table only ${quoteQualified(schema, table)} in share mode`)
+  }
 }
 
 const nothingRemoved: Removal = { removed: {}, whole: [] }
@@ -143,11 +161,12 @@ async function checkIds(session: Session, { id, schema, settings, pack, facts }:
 async function placeShards(
   session: Session,
   run: OpenRun,
+  shards: readonly Shard[],
   loaded: readonly LoadedShard[],
   replaceable: ReadonlySet<string>,
 ): Promise<readonly Placed[]> {
   const placed: Placed[] = []
-  for (const shard of run.shards) {
+  for (const shard of shards) {
     const record = loaded.find(({ table_name, shard: n }) => table_name === shard.fact.table && n === shard.number)
     if (!record) throw new Error(`shard ${shard.number} of ${shard.fact.table} is not loaded`)
     placed.push({ shard, loaded: record, placement: await placementOf(session, run, shard, replaceable) })
@@ -171,6 +190,14 @@ export async function placementOf(
     ? await monthsInDefault(session, schema, defaultPartition, timeColumn)
     : new Set<number>()
   return placeMonth(month, partitioning, replaceable, inDefault.has(month.from))
+}
+
+async function mergeAll(session: Session, run: OpenRun, merged: readonly Placed[]): Promise<void> {
+  if (merged.length === 0) return
+  await session.unsafe('set constraints all deferred')
+  for (const each of merged) await merge(session, run, each)
+  // A table whose rows wait to be checked cannot be altered.
+  await session.unsafe('set constraints all immediate')
 }
 
 /**

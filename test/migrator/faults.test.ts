@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { quietContext } from '../../src/context.js'
 import type { ServerAddress } from '../../src/database/address.js'
@@ -12,10 +10,10 @@ import { resetServer, startServer } from '../../src/database/embedded/server.js'
 import { migrationStatus } from '../../src/migrator/history/status.js'
 import { migrateUp } from '../../src/migrator/run/up.js'
 import type { Pack } from '../../src/packs.js'
-import { type TestDatabase, testDatabase } from '../support/database.js'
+import { testDatabase } from '../support/database.js'
 import { addFiles, testPack } from '../support/packs.js'
+import { noSmallDisk, smallDisk } from '../support/small-disk.js'
 
-const run = promisify(execFile)
 const context = quietContext()
 const unsafe = { preserve: 'off' } as const
 
@@ -122,11 +120,11 @@ async function stopInTheMiddle(sql: Database['sql']): Promise<void> {
 describe('a full disk', () => {
   it('fails the migration, which is undone, and leaves no invalid index', async ({ skip }) => {
     const db = await testDatabase()
-    const folder = await smallDisk(db)
-    if (!folder) console.log('skipped: a small file system cannot be mounted by this user, or the server is elsewhere')
-    skip(!folder, 'a small file system cannot be mounted by this user, or the server is elsewhere')
+    const disk = await smallDisk(db, 2)
+    if (!disk) console.log(`skipped: ${noSmallDisk}`)
+    skip(!disk, noSmallDisk)
     const space = `small_${db.address.database}`
-    await db.sql.unsafe(`create tablespace ${space} location '${folder}'`)
+    await db.sql.unsafe(`create tablespace ${space} location '${disk?.folder}'`)
     onTestFinished(() => withDatabase(db.address, context, async ({ sql }) => void (await dropSpace(sql, space))))
     await db.sql`create table pet as select i as id, repeat(md5(i::text), 4) as text from generate_series(1, 40000) as i`
     const pack = await testPack({
@@ -151,22 +149,4 @@ describe('a full disk', () => {
 
 async function dropSpace(sql: Database['sql'], space: string): Promise<void> {
   await sql.unsafe(`drop tablespace if exists ${space}`)
-}
-
-/** A folder of 2 MB that the server's account owns, or nothing where that cannot be made. */
-async function smallDisk({ sql }: TestDatabase): Promise<string | undefined> {
-  const [row] = await sql<{ data: string }[]>`select current_setting('data_directory') as data`
-  const owner = await stat(row?.data ?? '').catch(() => undefined)
-  if (!owner) return undefined
-  const folder = await mkdtemp('/tmp/obs-disk-')
-  await chmod(folder, 0o755)
-  onTestFinished(async () => {
-    await run('umount', ['-l', folder]).catch(() => undefined)
-    await rm(folder, { recursive: true, force: true })
-  })
-  const options = `size=2m,mode=700,uid=${owner.uid},gid=${owner.gid}`
-  return run('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).then(
-    () => folder,
-    () => undefined,
-  )
 }
