@@ -23,6 +23,14 @@ const epochDays = 10_957
 /** Object ids of the types that arrays are made of here, from PostgreSQL's pg_type.dat. */
 const elementOids = { text: 25, varchar: 1043 } as const
 
+/** Up to so many bytes a loop is quicker than a call into the engine. */
+const loopedBytes = 20
+
+const powersOfTen = Float64Array.from({ length: 13 }, (_, exponent) => 10 ** exponent)
+
+/** The two hexadecimal digits of every byte, one after the other. */
+const hexPairs = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''))
+
 /**
  * Rows of a binary COPY under construction, in one buffer that is used again and again.
  *
@@ -118,11 +126,11 @@ export class CopyBuffer {
    * @param scaled a safe integer. @param scale 0 to 12: the scale of the column.
    */
   numeric(scaled: number, scale: number): this {
-    const unit = 10 ** scale
+    const unit = powersOfTen[scale] as number
     const size = Math.abs(scaled)
     let whole = Math.floor(size / unit)
     const groupsBehind = (scale + 3) >> 2
-    let fraction = (size - whole * unit) * 10 ** (groupsBehind * 4 - scale)
+    let fraction = (size - whole * unit) * (powersOfTen[groupsBehind * 4 - scale] as number)
     const lengthAt = this.#length
     const head = lengthAt + 12
     let groupsBefore = 0
@@ -239,12 +247,11 @@ export class CopyBuffer {
   bytes(value: Uint8Array): this {
     const { length } = value
     if (this.#length + length + slack > this.#buffer.length) this.#grow(length + slack)
-    if (length > 64) {
+    if (length > loopedBytes) {
       this.#buffer.set(value, this.#length)
       this.#length += length
       return this
     }
-    // Below some sixty bytes the call into the engine costs more than the bytes.
     const buffer = this.#buffer
     const at = this.#length
     for (let i = 0; i < length; i++) buffer[at + i] = value[i] as number
@@ -276,11 +283,19 @@ export class CopyBuffer {
 
   /** Overwrites what was written at `position` with the last `width` digits of a whole number, leading zeros included. */
   digitsAt(position: number, value: number, width: number): this {
+    const buffer = this.#buffer
+    let i = position + width - 1
     let rest = value
-    for (let i = position + width - 1; i >= position; i--) {
+    for (; rest > 0x7fff_ffff && i >= position; i--) {
       const next = Math.floor(rest / 10)
-      this.#buffer[i] = 0x30 + (rest - next * 10)
+      buffer[i] = 0x30 + (rest - next * 10)
       rest = next
+    }
+    // What fits into 32 bits is divided as a whole number, in a fifth of the time.
+    for (let small = rest | 0; i >= position; i--) {
+      const next = (small / 10) | 0
+      buffer[i] = 0x30 + (small - next * 10)
+      small = next
     }
     return this
   }
@@ -295,10 +310,26 @@ export class CopyBuffer {
   /** Overwrites what was written at `position` with the eight hexadecimal digits of a 32-bit word. */
   hexAt(position: number, word: number): this {
     const buffer = this.#buffer
-    for (let i = 0; i < 8; i++) {
-      const digit = (word >>> (28 - i * 4)) & 15
-      buffer[position + i] = digit + (digit < 10 ? 0x30 : 0x57)
+    for (let i = 0; i < 4; i++) {
+      const pair = ((word >>> (24 - i * 8)) & 255) * 2
+      buffer[position + i * 2] = hexPairs[pair] as number
+      buffer[position + i * 2 + 1] = hexPairs[pair + 1] as number
     }
+    return this
+  }
+
+  /** Overwrites the value of an `int4` that was written, which is at `position`. */
+  int4At(position: number, value: number): this {
+    this.#patch32(position, value)
+    return this
+  }
+
+  /** Overwrites the value of a `timestamptz` that was written, which is at `position`. */
+  timestamptzAt(position: number, micros: number): this {
+    const value = micros - epochMicros
+    const high = Math.floor(value / 0x1_0000_0000)
+    this.#patch32(position, high)
+    this.#patch32(position + 4, value - high * 0x1_0000_0000)
     return this
   }
 
@@ -315,13 +346,8 @@ export class CopyBuffer {
   }
 
   #int32(value: number): this {
-    const buffer = this.#buffer
-    const at = this.#length
-    buffer[at] = value >>> 24
-    buffer[at + 1] = value >>> 16
-    buffer[at + 2] = value >>> 8
-    buffer[at + 3] = value
-    this.#length = at + 4
+    this.#patch32(this.#length, value)
+    this.#length += 4
     return this
   }
 
@@ -335,6 +361,14 @@ export class CopyBuffer {
     this.#buffer[at + 1] = value
   }
 
+  #patch32(at: number, value: number): void {
+    const buffer = this.#buffer
+    buffer[at] = value >>> 24
+    buffer[at + 1] = value >>> 16
+    buffer[at + 2] = value >>> 8
+    buffer[at + 3] = value
+  }
+
   #isZero16(at: number): boolean {
     return this.#buffer[at] === 0 && this.#buffer[at + 1] === 0
   }
@@ -346,9 +380,16 @@ export class CopyBuffer {
   }
 }
 
+let spare: CopyBuffer | undefined
+
 /** Encodes fields that many rows share, to be copied in by `CopyBuffer.bytes`. */
 export function encodeFields(write: (target: CopyBuffer) => void): Buffer {
-  const target = new CopyBuffer(1024)
+  // Thousands are encoded one by one; a buffer for each would cost more than what is written into it.
+  const target = spare ?? new CopyBuffer(1024)
+  spare = undefined
   write(target)
-  return Buffer.from(target.content)
+  const fields = Buffer.from(target.content)
+  target.clear()
+  spare = target
+  return fields
 }

@@ -6,7 +6,7 @@ import { dayMs, epochDay } from './calendar.js'
 import { departments, intents } from './departments.js'
 import { spanColumns, spanWriter } from './encode-spans.js'
 import { failureKinds, timeoutText } from './failures.js'
-import { metadataWriter } from './metadata.js'
+import { MetadataTemplates, metadataWriter } from './metadata.js'
 import { priceTable } from './prices.js'
 import { environmentCodes, versions } from './profiles.js'
 import type { Text, TextPools } from './prompts.js'
@@ -32,6 +32,7 @@ export const changeLog = { table: 'traces_rollup_changes', column: 'bucket' }
 
 /** The traces of the window, day by day and agent by agent. */
 export function traceTable(source: EncodingSource): FactTable {
+  const templates = new MetadataTemplates(source.mark)
   return {
     table: 'traces',
     timeColumn: 'timestamp',
@@ -39,7 +40,7 @@ export function traceTable(source: EncodingSource): FactTable {
     rows: source.volume.total,
     countRows: (stretch) => countTraces(source, stretch),
     changeLog,
-    encode: (stretch, target) => traceRows(source, stretch, target),
+    encode: (stretch, target) => traceRows(source, templates, stretch, target),
   }
 }
 
@@ -71,9 +72,14 @@ export function spanTable(source: EncodingSource): FactTable {
   }
 }
 
-function traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
-  const write = traceWriter(source, target)
-  return eachTrace(source, stretch, target, (drawer) => {
+function traceRows(
+  source: EncodingSource,
+  templates: MetadataTemplates,
+  stretch: Stretch,
+  target: CopyBuffer,
+): Iterable<number> {
+  const write = traceWriter(source, templates, target)
+  return eachTrace(source, stretch, target, every, (drawer) => {
     write(drawer.draw())
     return 1
   })
@@ -82,7 +88,7 @@ function traceRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer)
 function evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
   const write = evaluationWriter(source, target)
   const judgement: Judgement = { scoreHundredths: 0, afterMs: 0 }
-  return eachTrace(source, stretch, target, (drawer) => {
+  return eachTrace(source, stretch, target, judged, (drawer) => {
     const trace = drawer.draw()
     if (!trace.isEvaluated) return 0
     drawer.judge(judgement)
@@ -96,7 +102,7 @@ function evaluationRows(source: EncodingSource, stretch: Stretch, target: CopyBu
 function spanRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer): Iterable<number> {
   const spanDrawer = new SpanDrawer(source.runId)
   const write = spanWriter(source, target)
-  return eachTrace(source, stretch, target, (drawer) => {
+  return eachTrace(source, stretch, target, every, (drawer) => {
     const trace = drawer.draw()
     const spans = spanDrawer.draw(trace)
     for (let i = 0; i < spans; i++) write(trace, spanDrawer.spans, i)
@@ -104,14 +110,21 @@ function spanRows(source: EncodingSource, stretch: Stretch, target: CopyBuffer):
   })
 }
 
+/** How many traces of an agent's day are to be drawn next; 0 behind the last. */
+type Ahead = (drawer: TraceDrawer) => number
+const every: Ahead = (drawer) => drawer.left
+const judged: Ahead = (drawer) => drawer.findJudged()
+
 /**
- * Seats a drawer at the traces of a stretch, day by day and agent by agent. `write` draws the next
- * trace and says how many rows it wrote; their number is yielded whenever the buffer is full.
+ * Seats a drawer at the traces of a stretch, day by day and agent by agent, as far as `ahead` wants
+ * them. `write` draws the next trace and says how many rows it wrote; their number is yielded
+ * whenever the buffer is full.
  */
 function* eachTrace(
   source: EncodingSource,
   stretch: Stretch,
   target: CopyBuffer,
+  ahead: Ahead,
   write: (drawer: TraceDrawer) => number,
 ): Iterable<number> {
   const drawer = new TraceDrawer(source)
@@ -119,12 +132,14 @@ function* eachTrace(
   for (let day = epochDay(stretch.from); day * dayMs < stretch.to; day++) {
     drawer.openDay(day)
     for (const agent of source.population.agents) {
-      const count = drawer.openAgent(agent)
-      for (let n = 0; n < count; n++) {
-        rows += write(drawer)
-        if (!target.isFull) continue
-        yield rows
-        rows = 0
+      drawer.openAgent(agent)
+      for (let wanted = ahead(drawer); wanted > 0; wanted = ahead(drawer)) {
+        for (; wanted > 0; wanted--) {
+          rows += write(drawer)
+          if (!target.isFull) continue
+          yield rows
+          rows = 0
+        }
       }
     }
   }
@@ -132,16 +147,17 @@ function* eachTrace(
 }
 
 /** A function that writes one trace as one row. */
-function traceWriter(source: EncodingSource, target: CopyBuffer): (trace: Trace) => void {
+function traceWriter(source: EncodingSource, templates: MetadataTemplates, target: CopyBuffer): (trace: Trace) => void {
   const chunks = traceChunks(source)
-  const writeMetadata = metadataWriter(source, target)
+  const writeMetadata = metadataWriter(templates, target)
   const writePrompt = promptWriter(source.texts, target)
   const writeAnswer = answerWriter(source, target)
   return (trace) => {
     target.row(traceColumns.length)
     target.bytes(at(chunks.agent, trace.agent * environmentCodes.length + trace.environment))
-    writeTraceId(target, trace.id)
-    target.timestamptz(trace.midnight * 1000 + trace.micros).int4(trace.latencyMs)
+    const end = target.position
+    for (let i = 0; i < 4; i++) target.hexAt(end - 52 + i * 8, trace.id[i] ?? 0)
+    target.timestamptzAt(end - 16, trace.midnight * 1000 + trace.micros).int4At(end - 4, trace.latencyMs)
     const request = (trace.version * intents.length + trace.intent) * priceTable.models.length + trace.model
     target.bytes(at(chunks.request, request))
     writeMetadata(trace)
@@ -197,7 +213,10 @@ function traceChunks(source: EncodingSource): TraceChunks {
             .text(agent.agentId)
             .uuidText(ids('departments', department?.code ?? ''))
             .uuidText(ids('environments', code))
-            .textArray(tags, 'varchar'),
+            .textArray(tags, 'varchar')
+            .text('0'.repeat(32))
+            .timestamptz(0)
+            .int4(0),
         )
       }),
     ),

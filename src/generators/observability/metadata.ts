@@ -18,6 +18,25 @@ interface Template {
   readonly retriedAt: number
 }
 
+/** The templates of a run, each made when the first trace of its kind comes. */
+export class MetadataTemplates {
+  readonly #mark: string
+  readonly #templates = new Map<number, Template>()
+
+  constructor(mark: string) {
+    this.#mark = mark
+  }
+
+  of(trace: Trace): Template {
+    const kind = kindOf(trace)
+    const known = this.#templates.get(kind)
+    if (known) return known
+    const made = templateOf(this.#mark, trace)
+    this.#templates.set(kind, made)
+    return made
+  }
+}
+
 /**
  * A function that writes the metadata of a trace: what has no column of its own, under
  * the names of the semantic conventions for generative AI of OpenTelemetry
@@ -25,13 +44,10 @@ interface Template {
  *
  * Rows of one kind differ in a few numbers only, so that most of a row is one copy.
  */
-export function metadataWriter({ mark }: { readonly mark: string }, target: CopyBuffer): (trace: Trace) => void {
-  const templates = new Array<Template | undefined>(outcomes * placesOfOutcome)
+export function metadataWriter(templates: MetadataTemplates, target: CopyBuffer): (trace: Trace) => void {
   return (trace) => {
     const { model } = trace
-    const kind = kindOf(trace)
-    const template = templates[kind] ?? templateOf(mark, trace)
-    templates[kind] = template
+    const template = templates.of(trace)
     target.openJsonb()
     const start = target.position
     target.bytes(template.head)
@@ -55,9 +71,7 @@ function kindOf(trace: Trace): number {
 }
 
 const { models } = priceTable
-const outcomes = (3 + failureKinds.length) * mostAttempts
 const places = traitsByIntent.length * regionCount * models.length
-const placesOfOutcome = (models.length + 1) * places
 const hasCache = models.map(({ cachedMicros }) => cachedMicros !== undefined)
 const thinks = models.map(({ reasoning: share }) => share !== undefined)
 

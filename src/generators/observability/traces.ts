@@ -280,6 +280,36 @@ export class TraceDrawer {
     this.#conversationEnd = this.#next
   }
 
+  /** How many traces of the agent's day are not drawn yet. */
+  get left(): number {
+    return this.#count - this.#next
+  }
+
+  /**
+   * Leaves out the conversations of which nobody judged anything, and the rest of the one before.
+   * Gives back how many traces are to be drawn up to the last that is judged; 0 at the end of the day.
+   */
+  findJudged(): number {
+    this.#next = Math.max(this.#next, this.#conversationEnd)
+    while (this.#agent && this.#next < this.#count) {
+      const end = this.#endOfConversation(this.#agent, this.#next)
+      for (let n = end - 1; n >= this.#next; n--) if (this.#isJudged(this.#agent, n)) return n + 1 - this.#next
+      this.#next = end
+      this.#conversationEnd = end
+    }
+    return 0
+  }
+
+  #endOfConversation(agent: Agent, n: number): number {
+    drawBlocks(this.#key, agent.index, this.#day, n, firstOpeningBlock, 1, this.#opening)
+    return Math.min(this.#count, n + 1 + this.#sizes.at(this.#opening[opening.size] ?? 0))
+  }
+
+  #isJudged(agent: Agent, n: number): boolean {
+    drawBlocks(this.#key, agent.index, this.#day, n, Math.floor(lane.evaluated / blockSize), 1, this.#lanes)
+    return (this.#lanes[lane.evaluated % blockSize] ?? 0) < this.#source.profile.evaluations.share
+  }
+
   /** How good the drawn trace was: a failed request is judged poor, a good version better, an incident shows. */
   judge(into: Judgement): void {
     const { trace } = this
