@@ -226,7 +226,10 @@ async function merge(session: Session, run: OpenRun, { shard, loaded, placement 
   if (landed !== loaded.rows) throw new RowsMissingError(fact.table, loaded.rows, landed)
 }
 
-/** Rows of a shard that its table does not have; as text, since not every type can be compared. */
+/**
+ * Rows of a shard that its table does not have; as text, since not every type can be compared.
+ * The table is searched no further than the times of the shard's rows.
+ */
 async function countMissing(
   session: Session,
   { schema, staging, pack, settings }: OpenRun,
@@ -234,13 +237,22 @@ async function countMissing(
   names: readonly string[],
 ): Promise<number> {
   const row = `row(${names.map((name) => `t.${quoteIdentifier(name)}`).join(', ')})::text`
-  const mine = pack.workspaces ? ` where t.workspace_id = any($1::uuid[]) and t.metadata->>'obs_run' = $2` : ''
+  const source = quoteQualified(staging, shard.name)
+  const { table, timeColumn } = shard.fact
+  const time = quoteIdentifier(timeColumn ?? '')
+  const conditions = [
+    ...(timeColumn
+      ? [`t.${time} between (select min(${time}) from ${source}) and (select max(${time}) from ${source})`]
+      : []),
+    ...(pack.workspaces ? [`t.workspace_id = any($1::uuid[]) and t.metadata->>'obs_run' = $2`] : []),
+  ]
+  const mine = conditions.length > 0 ? ` where ${conditions.join(' and ')}` : ''
   const values = pack.workspaces ? [[...workspacesOf(pack, settings)], settings.runId] : []
   const [found] = await session.unsafe<{ missing: number }[]>(
     `select count(*) as missing from (
-       select ${row} from ${quoteQualified(staging, shard.name)} t
+       select ${row} from ${source} t
        except all
-       select ${row} from ${quoteQualified(schema, shard.fact.table)} t${mine}
+       select ${row} from ${quoteQualified(schema, table)} t${mine}
      ) missing`,
     values,
   )
