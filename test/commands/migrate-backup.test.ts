@@ -117,9 +117,18 @@ describe('--backup external', () => {
     await expectRefused(await ask(`echo ${hoursAgo(30).toISOString()}`), '30 hours ago')
     await expectRefused(await ask('echo yesterday'), 'printed what is not a time')
     await expectRefused(await ask('kill -9 $$'), 'was ended by SIGKILL')
-    expect(await ask(`echo ${hoursAgo(2).toISOString()}`)).toBe(0)
+    const at = hoursAgo(2).toISOString()
+    expect(await ask(`echo ${at}`)).toBe(0)
     expect(printed.stderr).toContain('relying on the other backup of')
     expect(await versions()).toBe(2)
+    const remark = `relied on the backup of another system of ${at}, as it's a proof said`
+    const said = await db.sql`select version, remark from obs.migration_history order by id`
+    expect(said).toEqual([
+      { version: 1, remark: null },
+      { version: 2, remark },
+    ])
+    expect(await obs('migrate', 'show', '2')).toBe(0)
+    expect(printed.stdout).toContain(remark)
   })
 
   it('ends the program on Ctrl-C, and nothing was changed', async () => {

@@ -6,7 +6,7 @@ import { connectionUrl, type ServerAddress } from '../../database/address.js'
 import type { Database } from '../../database/connect.js'
 import { InterruptedError, ObsError, UsageError } from '../../errors.js'
 import type { PlannedBackup, RelianceOnOther } from '../../migrator/preview/preview.js'
-import type { BackupReference, BackupRequest } from '../../migrator/run/run.js'
+import type { BackupRequest, WayBack } from '../../migrator/run/run.js'
 import { shellWord } from '../../shell-word.js'
 import { formatBytes, formatCount, formatTime } from '../../terminal/format.js'
 import { makeBackup } from '../backup/make-backup.js'
@@ -16,7 +16,7 @@ import type { BackupFlags } from './flags.js'
 /** What is done before migrations so that there is a way back. */
 export interface SafetyNet {
   /** Makes the backup, or demands proof of another one. */
-  make(database: Database): (request: BackupRequest) => Promise<BackupReference | null>
+  make(database: Database): (request: BackupRequest) => Promise<WayBack>
   /** Says what `make` would do. */
   preview(database: Database): (request: BackupRequest) => Promise<PlannedBackup | RelianceOnOther>
 }
@@ -72,7 +72,7 @@ function external({ context }: Invocation<BackupFlags>, demand: ProofDemand): Sa
       const { demandProof } = await import('../../backup/external-proof.js')
       const { at, by } = await demandProof(demand, context)
       context.progress.step(`relying on the other backup${at ? ` of ${formatTime(at)}` : ''}, as ${by} says`)
-      return null
+      return { remark: `relied on the backup of another system${at ? ` of ${at.toISOString()}` : ''}, as ${by} said` }
     },
     preview: () => async () => ({
       external: source.kind === 'file' ? source.path : source.words.join(' '),

@@ -22,6 +22,8 @@ export interface Run {
   readonly facts: RunFacts
   readonly preserve: PreservationMode
   readonly backupId: string | null
+  /** What the history says beside each of them. */
+  readonly remark: string | null
   /** Milliseconds that a statement may wait for a lock on a table. */
   readonly ddlLockTimeoutMs: number
   readonly locks: LockPolicy
@@ -98,6 +100,6 @@ export function reached(
     backup_id: run.backupId,
     receipt: transactional ? null : { done },
     script: over ? step.script.text : null,
-    remark: step.remark,
+    remark: [step.remark, run.remark].filter((text) => text !== null).join('; ') || null,
   }
 }

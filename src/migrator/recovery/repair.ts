@@ -12,7 +12,7 @@ import { withMigrationLock } from '../lock/lock.js'
 import { lockPolicy } from '../lock/lock-policy.js'
 import { chooseScript, type Direction } from '../migration.js'
 import type { Situation } from '../plan/plan.js'
-import type { BackupReference, RunOptions } from '../run/run.js'
+import { type BackupReference, madeBackup, type RunOptions } from '../run/run.js'
 import { readSituation } from '../run/situation.js'
 import { halfDone, type Investigation, investigate } from './investigate.js'
 import { describeFinding, nextStatement, type Recovery, settle, settledEvent } from './recover.js'
@@ -241,7 +241,7 @@ async function undo(
       ? await backup({ reach: async () => ({ anyBecause: 'a repair is made' }) })
       : null
   await runUndo(session, recovery, found, plan, context)
-  return { ran: [...plan.cleanup, ...plan.sql], backup: made }
+  return { ran: [...plan.cleanup, ...plan.sql], backup: madeBackup(made) }
 }
 
 function commandToGoOn({ direction, version }: VersionRecord): string {

@@ -59,6 +59,7 @@ export async function beginScratchRun(
     facts: await factsAbout(session, pack),
     preserve: 'off',
     backupId: null,
+    remark: null,
     ddlLockTimeoutMs: 10_000,
     locks: await lockPolicy(session, database, { ddlRetryForMs: 0 }),
   }

@@ -32,6 +32,20 @@ export interface BackupReference {
   readonly restore?: string
 }
 
+/** Another system's backup that is relied on. */
+export interface OtherBackup {
+  /** What the history says of it, beside every migration of the run. */
+  readonly remark: string
+}
+
+/** What there is to go back to: a backup that was made, another one, or none. */
+export type WayBack = BackupReference | OtherBackup | null
+
+/** The backup that was made, if one was. */
+export function madeBackup(wayBack: WayBack): BackupReference | null {
+  return wayBack && 'id' in wayBack ? wayBack : null
+}
+
 /** What a backup may depend on. */
 export interface BackupRequest {
   /** Which tables the plan can alter. */
@@ -44,8 +58,8 @@ export interface RunOptions extends LockPatience {
   readonly lockTimeoutMs?: number
   /** How to prove that nothing was lost; by default it depends on the amount of data. */
   readonly preserve?: PreservationMode
-  /** Makes a backup; called once, before the first migration, when the database holds data. */
-  readonly backup?: (request: BackupRequest) => Promise<BackupReference | null>
+  /** Makes a backup or finds another; called once, before the first migration, when the database holds data. */
+  readonly backup?: (request: BackupRequest) => Promise<WayBack>
   /** Only says what would be done: nothing is locked and nothing is changed. */
   readonly dryRun?: boolean
   /** Called after each migration, outside its transaction, on the session that ran it. */
@@ -148,7 +162,8 @@ async function runLocked(
   const tables = await listTables(session, pack.schema)
   const existing = new Set(tables.map((table) => table.name))
   const preservation = choosePreservation(options.preserve, rowsIn(tables))
-  const backup = await backUp(session, work, context)
+  const wayBack = await backUp(session, work, context)
+  const backup = madeBackup(wayBack)
   throwIfAborted(context.signal)
   await ensureHistory(session, pack)
   await ensureSchema(session, pack.schema)
@@ -159,6 +174,7 @@ async function runLocked(
     facts,
     preserve: preservation.mode,
     backupId: backup?.id ?? null,
+    remark: wayBack && 'remark' in wayBack ? wayBack.remark : null,
     ddlLockTimeoutMs: locks.attemptMs,
     locks,
   }
@@ -178,11 +194,7 @@ async function runLocked(
   return { done, backup, preservation: summarise(preservation, receipts, existing) }
 }
 
-async function backUp(
-  session: Session,
-  { pack, options, steps }: Work,
-  { progress }: RunContext,
-): Promise<BackupReference | null> {
+async function backUp(session: Session, { pack, options, steps }: Work, { progress }: RunContext): Promise<WayBack> {
   if (!options.backup || !(await holdsData(session, pack.schema))) return null
   progress.step('backing up')
   return options.backup({ reach: () => reachOf(session, pack.schema, steps) })
