@@ -11,9 +11,7 @@ import { contentsName } from './contents.js'
 import { copyBlocks } from './copy-blocks.js'
 import { archiveInput } from './native.js'
 import { runTool, streamTool } from './native-tools.js'
-import type { RestorePlan } from './restore-plan.js'
-
-export type NativePlan = Extract<RestorePlan, { engine: 'native' }>
+import type { NativePlan } from './restore-plan.js'
 
 /** Has pg_restore bring the archive back: with several sessions, or with one in one transaction. */
 export async function fillNative(plan: NativePlan, database: Database, context: RunContext): Promise<void> {

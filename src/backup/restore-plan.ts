@@ -47,6 +47,8 @@ export type RestorePlan =
       readonly list: string | undefined
     })
 
+export type NativePlan = Extract<RestorePlan, { engine: 'native' }>
+
 /** Sessions that write at a time, unless it is said otherwise. */
 const defaultJobs = 2
 

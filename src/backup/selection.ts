@@ -4,7 +4,7 @@ import { nearest } from '../suggest.js'
 import { type ContentsEntry, contentsName, keepEntries } from './contents.js'
 import type { DdlStatement } from './ddl.js'
 import type { Manifest } from './manifest.js'
-import type { RestorePlan } from './restore-plan.js'
+import type { NativePlan, RestorePlan } from './restore-plan.js'
 import type { TableName } from './scope.js'
 
 /** What of a backup to bring back; all of it when empty. */
@@ -74,8 +74,6 @@ async function definitionsWith(plan: RestorePlan, chosen: ReadonlySet<string>): 
   })
   return { plan: { ...plan, ...common, list }, leftOut: sql }
 }
-
-type NativePlan = Extract<RestorePlan, { engine: 'native' }>
 
 async function contentsOf({ archive, list }: NativePlan): Promise<string> {
   return list ?? archive.text(contentsName)
