@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Duplex, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Cipher } from './encryption.js'
-import { storedName, wayBack } from './file-stages.js'
+import { chunkFor, storedName, wayBack } from './file-stages.js'
 import type { Manifest } from './manifest.js'
 
 /** Reads the files of a finished backup, decrypted and decompressed on the way. */
@@ -21,9 +21,11 @@ export interface ArchiveReader {
 /** @param decrypt undoes the encryption that the manifest names. */
 export function readerOf(folder: string, manifest: Pick<Manifest, 'encryption'>, decrypt?: Cipher): ArchiveReader {
   const open = (path: string) => {
-    const stages = wayBack(path, decrypt)
+    // A file that is missing is an error of its stream.
+    const bytes = statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? 0
+    const stages = wayBack(path, bytes, decrypt)
     return {
-      source: createReadStream(join(folder, path), { highWaterMark: 256 * 1024 }),
+      source: createReadStream(join(folder, path), { highWaterMark: chunkFor(bytes) }),
       steps: stages.map((stage) => stage()),
     }
   }

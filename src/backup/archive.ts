@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import { codeOf, ObsError } from '../errors.js'
 import { isAlive } from '../is-alive.js'
-import { type Encryption, type Stage, wayOut } from './file-stages.js'
+import { chunkFor, type Encryption, type Stage, type WriteOptions, wayOut } from './file-stages.js'
 import {
   checksumsName,
   formatChecksums,
@@ -38,7 +38,7 @@ export interface Archive {
    * Writes a file durably: compressed when that is asked for, encrypted when the archive is, hashed as
    * it goes to the disk. Its name there, which the answer holds, says what was done to it.
    */
-  write(path: string, content: FileContent, options?: { readonly compress?: boolean }): Promise<ManifestFile>
+  write(path: string, content: FileContent, options?: WriteOptions): Promise<ManifestFile>
   /** How its files are encrypted; undefined when they are not. */
   readonly encryption: Encryption | undefined
   /** Hashes a file that another program wrote, and makes it durable. */
@@ -171,8 +171,8 @@ async function createArchive(directory: string, wanted: string, encryption: Encr
     folder,
     session,
     encryption,
-    write: (path, content, { compress = false } = {}) => {
-      const way = wayOut(path, compress, encryption)
+    write: (path, content, options = {}) => {
+      const way = wayOut(path, options, encryption)
       return writeDurably(folder, way.path, content, way.stages)
     },
     adopt: (path) => hashDurably(folder, path),
@@ -273,7 +273,8 @@ async function hashDurably(folder: string, path: string): Promise<ManifestFile> 
 export async function hashFile(file: FileHandle): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256')
   let bytes = 0
-  for await (const chunk of file.createReadStream({ autoClose: false, start: 0, highWaterMark: 1 << 20 })) {
+  const highWaterMark = chunkFor((await file.stat()).size)
+  for await (const chunk of file.createReadStream({ autoClose: false, start: 0, highWaterMark })) {
     hash.update(chunk)
     bytes += chunk.length
   }

@@ -108,7 +108,7 @@ function selectionOf({ table: { schema, name, columns }, where }: CopyPart): Row
 async function copyPart(
   tools: Tools,
   session: Session,
-  { table: { schema, name, columns }, where, path }: CopyPart,
+  { table: { schema, name, columns, bytes }, where, path }: CopyPart,
   expected: RowHash,
   onRows: (rows: number) => void,
 ): Promise<ManifestFile> {
@@ -118,7 +118,7 @@ async function copyPart(
       ? `${table} ${columnList(columns)}`
       : `(select ${columns.map(quoteIdentifier).join(', ')} from only ${table} ${where})`
   let rows = 0
-  const file = await copyTo(tools, session, rowsOf, path, (batch) => {
+  const file = await copyTo(tools, session, rowsOf, { path, bytes }, (batch) => {
     const more = countLines(batch)
     rows += more
     onRows(more)
@@ -129,20 +129,20 @@ async function copyPart(
 
 /** Streams what a query answers into a compressed file. */
 export function copyQuery(tools: Tools, session: Session, query: string, path: string): Promise<ManifestFile> {
-  return copyTo(tools, session, `(${query})`, path, () => undefined)
+  return copyTo(tools, session, `(${query})`, { path }, () => undefined)
 }
 
 async function copyTo(
   { archive, sql }: Tools,
   session: Session,
   rows: string,
-  path: string,
+  { path, ...size }: { readonly path: string; readonly bytes?: number },
   onBatch: (batch: Uint8Array) => void,
 ): Promise<ManifestFile> {
   const pid = await pidOf(session)
   const source = await session.unsafe(`copy ${rows} to stdout`).readable()
   try {
-    const file = await archive.write(path, batches(source, onBatch), { compress: true })
+    const file = await archive.write(path, batches(source, onBatch), { compress: true, ...size })
     wakeSocket(source)
     return file
   } catch (error) {
