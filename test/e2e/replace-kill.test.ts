@@ -142,16 +142,13 @@ async function expectUntouchedAndRecoverable(): Promise<void> {
   expect([await petsIn(database), await petsIn(kept)]).toEqual([1000, 10])
 }
 
-it.each([
-  'restoring definitions',
-  'restoring rows',
-  'restoring indexes',
-  'checking what was restored',
-  'updating statistics',
-])('leaves the database as it was when it is killed at: %s', async (step) => {
-  expect((await replace(killAt(step))).code).toBe(null)
-  await expectUntouchedAndRecoverable()
-})
+it.each(['restoring definitions', 'restoring rows', 'restoring indexes', 'checking what was restored'])(
+  'leaves the database as it was when it is killed at: %s',
+  async (step) => {
+    expect((await replace(killAt(step))).code).toBe(null)
+    await expectUntouchedAndRecoverable()
+  },
+)
 
 it('leaves the database as it was when it is killed before the first rename', async () => {
   await killWhileRenaming(async () => live.address.database)
