@@ -13,14 +13,14 @@ export function workspacesOf({ profile, workspace }: Pick<RunSettings, 'profile'
 }
 
 /**
- * The settings of each workspace of a run; those of the run itself where it fills one alone.
+ * The settings of each workspace of a run; those of the run itself where it fills one alone, or is one of several.
  *
  * Traffic is shared out by Zipf's law, so that a few workspaces have most of it. All of them
  * together have as much as one workspace of the profile would have with a whole fleet.
  */
 export function tenantsOf(run: RunSettings): readonly RunSettings[] {
   const { tenants, fleet } = profileNamed(run.profile)
-  if (!tenants) return [run]
+  if (!tenants || run.tenant) return [run]
   const shares = trafficShares(tenants)
   return workspacesOf(run).map((workspace, rank) => {
     const own = { ...run, workspace, tenant: { rank, of: run.runId } }

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describedShares, describeRun } from '../../../src/generators/observability/description.js'
 import { expectedOf } from '../../../src/generators/observability/expected.js'
+import { traceSourceOf } from '../../../src/generators/observability/pack.js'
 import { profileCalled, profileNames } from '../../../src/generators/observability/profiles.js'
+import { tenantsOf } from '../../../src/generators/observability/tenants.js'
 import type { RunSettings } from '../../../src/generators/pack.js'
 import { openTestDatabase } from '../../support/database.js'
 import { installObservability } from '../../support/observability.js'
@@ -75,6 +77,16 @@ describe('the description of the observability pack', () => {
     )
     expect(shares.length).toBeGreaterThan(5)
     for (const [column, total] of shares) expect(total, column).toBeCloseTo(1, 3)
+  })
+
+  it('of one of several workspaces is about that one, and of the run about all of them', () => {
+    const whole = { ...run, profile: 'multi-tenant' }
+    const described = (settings: RunSettings) => describeRun(settings).find(({ table }) => table === 'traces')
+    const tenants = tenantsOf(whole)
+    const rows = tenants.map((tenant) => described(tenant)?.rows ?? 0)
+    expect(rows).toEqual(tenants.map((tenant) => traceSourceOf(tenant).volume.total))
+    expect(described(whole)?.rows).toBe(rows.reduce((sum, count) => sum + count, 0))
+    expect(rows[0]).toBeGreaterThan(10 * (rows[19] ?? 0))
   })
 
   it('is what validation expects: another share in it fails the check', async () => {
