@@ -3,7 +3,9 @@ import { type Calibration, uncalibrated } from './calibration.js'
 import { intents } from './departments.js'
 import type { Profile, Targets } from './profiles.js'
 import { ageOfAdoption } from './rollout.js'
-import { limitsOf, placeOf, TraceDrawer, type TraceSource } from './traces.js'
+import type { TraceSource } from './trace-source.js'
+import { limitsOf, placeOf } from './trace-tables.js'
+import { TraceDrawer } from './traces.js'
 
 /**
  * Tunes a history so that it adds up to the targets of its profile.

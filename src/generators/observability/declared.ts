@@ -7,7 +7,7 @@ import { modelShares } from './models.js'
 import { traceSourceOf } from './pack.js'
 import { environmentCodes, versions } from './profiles.js'
 import { adoption, isRolledBack } from './rollout.js'
-import type { TraceSource } from './traces.js'
+import type { TraceSource } from './trace-source.js'
 
 /** What the plan of a run declares of its rows, distribution by distribution; shares add up to 1. */
 export interface Declared {

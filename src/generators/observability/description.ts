@@ -20,7 +20,7 @@ import {
 import { spanKinds } from './spans.js'
 import { columnTypes, type TableName } from './table-columns.js'
 import { tenantsOf } from './tenants.js'
-import type { TraceSource } from './traces.js'
+import type { TraceSource } from './trace-source.js'
 import { segmentShares } from './users.js'
 
 /** What a column holds, beside its name and type. */

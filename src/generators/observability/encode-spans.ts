@@ -5,7 +5,7 @@ import { priceTable } from './prices.js'
 import type { Profile } from './profiles.js'
 import { type Span, spanKinds, tools } from './spans.js'
 import { columnsOf } from './table-columns.js'
-import { statuses, type Trace } from './traces.js'
+import { statuses, type Trace } from './trace.js'
 
 export const spanColumns = columnsOf('spans')
 

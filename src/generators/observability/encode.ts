@@ -13,7 +13,9 @@ import type { Text, TextPools } from './prompts.js'
 import type { IdsOfWorkspace } from './reference-rows.js'
 import { SpanDrawer } from './spans.js'
 import { columnsOf } from './table-columns.js'
-import { type Judgement, type Trace, TraceDrawer, type TraceSource } from './traces.js'
+import type { Judgement, Trace } from './trace.js'
+import type { TraceSource } from './trace-source.js'
+import { TraceDrawer } from './traces.js'
 
 const traceColumns = columnsOf('traces')
 const evaluationColumns = columnsOf('evaluations')

@@ -6,7 +6,8 @@ import { describedColumn, describedShares, describeRun } from './description.js'
 import { traceSourceOf } from './pack.js'
 import { isProfileName, type Profile } from './profiles.js'
 import { adoption, earliestLead, firstSeen } from './rollout.js'
-import { conversationSizes, type TraceSource } from './traces.js'
+import type { TraceSource } from './trace-source.js'
+import { conversationSizes } from './trace-tables.js'
 
 /** What the plan of a run promises of its rows. */
 export interface ExpectedOfRun {

@@ -1,5 +1,6 @@
 import { epochDay } from './calendar.js'
-import { TraceDrawer, type TraceSource } from './traces.js'
+import type { TraceSource } from './trace-source.js'
+import { TraceDrawer } from './traces.js'
 import type { User } from './users.js'
 
 /**

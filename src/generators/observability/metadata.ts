@@ -3,7 +3,7 @@ import { jsonbText } from '../jsonb-text.js'
 import { failureKinds } from './failures.js'
 import { traitsByIntent } from './models.js'
 import { priceTable } from './prices.js'
-import { mostAttempts, regionCount, type Trace } from './traces.js'
+import { mostAttempts, regionCount, type Trace } from './trace.js'
 
 /** Where a request was served; `regionCount` of them. */
 const regions = ['eu-central', 'eu-west', 'us-east', 'ap-southeast']

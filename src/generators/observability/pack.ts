@@ -29,7 +29,7 @@ import {
   workspaceRows,
 } from './reference-rows.js'
 import { markOf, populationSeed, profileOf, tenantsOf, workspacesOf } from './tenants.js'
-import type { TraceSource } from './traces.js'
+import type { TraceSource } from './trace-source.js'
 import { unitedFacts, unitedReferences } from './unite.js'
 import { planVolume } from './volume.js'
 

@@ -5,7 +5,7 @@ import { intentShare } from './calibrate.js'
 import { departments, intents } from './departments.js'
 import { failureKinds } from './failures.js'
 import type { Profile } from './profiles.js'
-import type { TraceSource } from './traces.js'
+import type { TraceSource } from './trace-source.js'
 
 /** The planned traces of each agent. */
 export function tracesPerAgent({ volume, population }: TraceSource): ReadonlyMap<Agent, number> {

@@ -3,7 +3,7 @@ import { finalMix, murmur3, Random, type StreamKey, streamKey } from '../random.
 import { type Intent, intents } from './departments.js'
 import { failureKinds } from './failures.js'
 import { costMicros, priceTable } from './prices.js'
-import type { Trace } from './traces.js'
+import type { Trace } from './trace.js'
 
 export const spanKinds = ['agent', 'llm', 'tool', 'retriever'] as const
 const kinds = { agent: 0, llm: 1, tool: 2, retriever: 3 } as const

@@ -1,4 +1,4 @@
-import { logNormalMu, negativeBinomialWeights, normalQuantile, waitingTime, weightedChoice } from '../distributions.js'
+import { logNormalMu, normalQuantile, waitingTime, weightedChoice } from '../distributions.js'
 import { blockSize, drawBlocks, finalMix, murmur3, Random, type StreamKey, streamKey } from '../random.js'
 import type { Agent } from './agents.js'
 import { environmentMix } from './agents.js'
@@ -7,99 +7,24 @@ import type { Calibration } from './calibration.js'
 import { intents } from './departments.js'
 import { failureChoice, failureKinds } from './failures.js'
 import type { Effect, PlannedIncident } from './incidents.js'
-import { answerMs, modelChoices, substituteOf, traitsByIntent, versionTraits } from './models.js'
-import type { Population } from './population.js'
+import { modelChoices, substituteOf, traitsByIntent, versionTraits } from './models.js'
 import { costMicros, priceTable } from './prices.js'
-import { type EnvironmentCode, environmentCodes, type Profile, type Version, versions } from './profiles.js'
+import { environmentCodes, versions } from './profiles.js'
 import { adoption, isRolledBack } from './rollout.js'
+import { type Judgement, mostAttempts, regionCount, Trace } from './trace.js'
+import type { TraceSource } from './trace-source.js'
+import {
+  byEnvironmentAndVersion,
+  byIntentAndModel,
+  conversationSizes,
+  limitsOf,
+  placeOf,
+  rushHours,
+} from './trace-tables.js'
 import { Attendance } from './users.js'
-import type { Volume } from './volume.js'
-
-export const statuses = ['success', 'error', 'timeout'] as const
-
-/** One trace as numbers and indexes; the one instance is drawn over and over. */
-export class Trace {
-  /** The 128 bits of the trace id, as four words. */
-  readonly id = new Uint32Array(4)
-  /** The id of the trace that this one tries again; meaningful from the second attempt on. */
-  readonly retriedId = new Uint32Array(4)
-  /** The 64 bits of the conversation's id, as two words. */
-  readonly conversation = new Uint32Array(2)
-  agent = 0
-  /** Counts the traces of the agent's day from 0. */
-  n = 0
-  /** Milliseconds of midnight, and microseconds after it. */
-  midnight = 0
-  micros = 0
-  /** Index into `environmentCodes`. */
-  environment = 0
-  /** Index into `versions`. */
-  version = 0
-  /** What the version follows from: a number in [0, 1), and how far its agent and environment are in the window. */
-  versionDraw = 0
-  rolloutTime = 0
-  /** Index into `intents`. */
-  intent = 0
-  /** A number in [0, 1) that the intent follows from. */
-  intentDraw = 0
-  /** Index into the price table: the model that answered. */
-  model = 0
-  /** The model that was asked for, which is another one while its provider is down. */
-  requestedModel = 0
-  /** Counts the requests of the conversation from 0. */
-  turn = 0
-  /** 1, and one more for each time the same request is tried again. */
-  attempt = 1
-  /** Index into `statuses`. */
-  status = 0
-  /** Index into `failureKinds` when the status is error. */
-  failure = 0
-  latencyMs = 0
-  /** Milliseconds until the first token of the answer; 0 when there was none. */
-  firstTokenMs = 0
-  tokensInput = 0
-  /** How many of the input tokens came from the provider's cache. */
-  tokensCached = 0
-  tokensOutput = 0
-  /** How many of the output tokens the model thought with and did not show. */
-  tokensReasoning = 0
-  costMicros = 0
-  /** Index into the population's users. */
-  user = 0
-  prompt = 0
-  /** A number in [0, 1) that the answer's text follows from. */
-  answerDraw = 0
-  /** A ticket, order or document number for the texts. */
-  reference = 0
-  region = 0
-  /** Whether somebody judged it. */
-  isEvaluated = false
-}
-
-/** How good an answer was. */
-export interface Judgement {
-  /** The score in hundredths. */
-  scoreHundredths: number
-  /** Milliseconds from the trace to its evaluation. */
-  afterMs: number
-}
-
-export const regionCount = 4
 
 /** Timestamps are drawn this fine, as PostgreSQL keeps them. */
 const microsPerMs = 1000
-
-/** What a run's traces depend on. */
-export interface TraceSource {
-  readonly runId: string
-  readonly profile: Profile
-  readonly population: Population
-  readonly window: { readonly from: number; readonly to: number }
-  readonly incidents: readonly PlannedIncident[]
-  readonly volume: Volume
-  /** What the history is tuned by; asked for when the first trace is drawn. */
-  readonly calibration: () => Calibration
-}
 
 /** Where the draws of a trace lie: each has a place of its own, so that one more leaves the others as they are. */
 const lane = {
@@ -553,8 +478,6 @@ export class TraceDrawer {
   }
 }
 
-/** A request is tried no more often than this. */
-export const mostAttempts = 3
 const retriedShare = 0.85
 const longestBackoffMs = 8_000
 
@@ -572,59 +495,11 @@ const cacheBlock = 64
 /** Standard deviation of the logarithm of input tokens within an intent. */
 const inputSigma = 0.6
 
-/** The relative frequencies of conversations of 1, 2, 3, … requests. */
-export function conversationSizes({ sessions }: Profile): readonly number[] {
-  return negativeBinomialWeights(sessions.longest, sessions.shape, sessions.further)
-}
-
 function touches(incident: PlannedIncident, trace: Trace, time: number): boolean {
   if (time < incident.from || time >= incident.to) return false
   if (incident.agents && !incident.agents.has(trace.agent)) return false
   if (incident.provider && incident.provider !== models[trace.requestedModel]?.provider) return false
   return !incident.version || incident.version === versions[trace.version]
-}
-
-function byEnvironmentAndVersion(
-  of: (environment: EnvironmentCode, version: (typeof versionTraits)[Version]) => number,
-): Float64Array {
-  return Float64Array.from(
-    environmentCodes.flatMap((environment) => versions.map((version) => of(environment, versionTraits[version]))),
-  )
-}
-
-function byIntentAndModel(of: (usual: { total: number; firstToken: number }) => number): Float64Array {
-  return Float64Array.from(
-    traitsByIntent.flatMap(({ tokensOutput }) =>
-      models.map((model) => of({ total: answerMs(model, tokensOutput), firstToken: model.firstTokenMs })),
-    ),
-  )
-}
-
-/** How much slower or faster than usual each hour is: providers are slower when everybody asks. The busiest is `rush` slower. */
-function rushHours({ hours, latency }: Profile): Float64Array {
-  const total = hours.reduce((sum, weight) => sum + weight, 0)
-  const mean = hours.reduce((sum, weight) => sum + weight * weight, 0) / total
-  const most = Math.max(...hours)
-  return Float64Array.from(hours, (weight) => 1 + (latency.rush * (weight - mean)) / (most - mean))
-}
-
-/** Where each intent ends on the way from 0 to 1, its share multiplied by its factor. */
-export function limitsOf(shares: readonly number[], factors: readonly number[]): Float64Array {
-  const weights = shares.map((share, i) => share * (factors[i] ?? 1))
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  let sum = 0
-  return Float64Array.from(weights, (weight) => {
-    sum += weight / total
-    return sum
-  })
-}
-
-/** The place whose limit is the first beyond `u`. */
-export function placeOf(limits: Float64Array | undefined, u: number): number {
-  if (!limits) return 0
-  let place = 0
-  while (place < limits.length - 1 && u >= (limits[place] ?? 1)) place++
-  return place
 }
 
 /** The numbers of the first block as quantiles of the standard normal distribution. */
