@@ -59,9 +59,12 @@ async function runPgRestore(
   const archive = archiveInput(plan.archive, plan.manifest)
   // Several sessions look for their places in a file; a stream has none.
   const parallel = plan.jobs > 1 && archive.input === undefined
+  // One after the other: a trigger of a partitioned table waits for no rows, and would fire for those of its partitions.
+  const runs = parallel
+    ? ['pre-data', 'data', 'post-data'].map((section) => [`--section=${section}`, `--jobs=${plan.jobs}`])
+    : [['--single-transaction']]
   const args = [
     '--exit-on-error',
-    parallel ? `--jobs=${plan.jobs}` : '--single-transaction',
     '--no-password',
     // In its quoted form: a name that looks like a connection string is still a name.
     `--dbname=dbname='${address.database.replace(/[\\']/g, '\\$&')}'`,
@@ -69,7 +72,7 @@ async function runPgRestore(
     ...list,
     ...archive.args,
   ]
-  await runTool(plan.pgRestore, { ...archive, args, address }, context)
+  for (const own of runs) await runTool(plan.pgRestore, { ...archive, args: [...own, ...args], address }, context)
 }
 
 /**
