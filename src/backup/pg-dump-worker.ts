@@ -33,9 +33,13 @@ function ask(request: PgDumpRequest): Uint8Array {
   const before = Atomics.load(answered, 0)
   port.postMessage(request)
   Atomics.wait(answered, 0, before)
-  const received: { message: Uint8Array } | undefined = receiveMessageOnPort(port)
-  if (!received) throw new Error('the main thread woke pg_dump without an answer')
-  return received.message
+  // On a busy machine the answer may come a moment after the word that there is one.
+  for (let look = 0; look < 1000; look++) {
+    const received: { message: Uint8Array } | undefined = receiveMessageOnPort(port)
+    if (received) return received.message
+    Atomics.wait(answered, 0, before + 1, 5)
+  }
+  throw new Error('the main thread woke pg_dump without an answer')
 }
 
 /** The part of PGlite that pgDump uses: here a server elsewhere answers. */
