@@ -2,14 +2,17 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   boundedParetoQuantile,
+  gamma,
   logistic,
   logNormalMu,
+  negativeBinomialWeights,
   poisson,
   weightedChoice,
   zipfWeights,
 } from '../../src/generators/distributions.js'
 import { Random, streamKey } from '../../src/generators/random.js'
-import { chiSquare, chiSquareLimit, mean, variance } from './theory.js'
+import { logGamma, regularizedGamma } from '../../src/probability.js'
+import { chiSquare, chiSquareLimit, ksDistance, mean, variance } from './theory.js'
 
 const key = streamKey('distributions')
 const seated = (n: number) => new Random().seat(key, n)
@@ -67,6 +70,48 @@ describe('a Poisson count', () => {
 
   it('of nothing is nothing', () => {
     expect(poisson(seated(3), 0)).toBe(0)
+  })
+})
+
+describe('a gamma number of mean 1', () => {
+  it.each([1, 2.5, 12, 120])('of shape %d follows its distribution function', (shape) => {
+    const random = seated(5)
+    const drawn = Array.from({ length: 20_000 }, () => gamma(random, shape))
+    expect(ksDistance(drawn, (x) => regularizedGamma(shape, x * shape))).toBeLessThan(2.6)
+    expect(Math.abs(mean(drawn) - 1)).toBeLessThan(5 / Math.sqrt(shape * drawn.length))
+  })
+})
+
+describe('negative binomial weights', () => {
+  it('are the probabilities of the textbook, up to a factor', () => {
+    const [shape, expected] = [0.9, 1.8]
+    const weights = negativeBinomialWeights(200, shape, expected)
+    const step = expected / (expected + shape)
+    const probability = (k: number) =>
+      Math.exp(
+        logGamma(k + shape) - logGamma(k + 1) - logGamma(shape) + k * Math.log(step) + shape * Math.log(1 - step),
+      )
+    for (const [k, weight] of weights.entries()) expect(weight * probability(0)).toBeCloseTo(probability(k), 12)
+    const total = weights.reduce((sum, weight) => sum + weight, 0)
+    expect(weights.reduce((sum, weight, k) => sum + k * weight, 0) / total).toBeCloseTo(expected, 6)
+  })
+
+  it('are those of Poisson counts whose means are gamma numbers', () => {
+    const [shape, expected, n] = [2, 3, 40_000]
+    const weights = negativeBinomialWeights(14, shape, expected)
+    const random = seated(6)
+    const counts = weights.map(() => 0)
+    for (let i = 0; i < n; i++) {
+      const count = poisson(random, expected * gamma(random, shape))
+      if (count < counts.length) counts[count] = (counts[count] ?? 0) + 1
+    }
+    const drawn = counts.reduce((sum, count) => sum + count, 0)
+    const total = weights.reduce((sum, weight) => sum + weight, 0)
+    const statistic = chiSquare(
+      counts,
+      weights.map((weight) => (drawn * weight) / total),
+    )
+    expect(statistic).toBeLessThan(chiSquareLimit(counts.length - 1))
   })
 })
 
