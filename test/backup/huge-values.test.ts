@@ -38,8 +38,8 @@ describe.each(engines)('a value of 50 MB in a backup of the %s engine', (engine)
       { id: 2, length: null, size: 50 * MiB },
     ])
     expect(await inDatabase(to, ({ sql }) => digests(sql))).toEqual(expected)
-    // A row passes as a whole, and bytes are written as twice as many digits.
-    expect(growth).toBeLessThan(500 * MiB)
+    // A row passes as a whole, bytes are written as twice as many digits, and what was passed on is freed when it suits V8.
+    expect(growth).toBeLessThan(1024 * MiB)
   }, 120_000)
 })
 
