@@ -84,7 +84,8 @@ function json(value: unknown): Json {
   return value as Json
 }
 
-async function ledgerExists(session: Session): Promise<boolean> {
+/** Whether anything was ever seeded here. */
+export async function ledgerExists(session: Session): Promise<boolean> {
   const [row] = await session<{ found: boolean }[]>`select to_regclass('obs.seed_runs') is not null as found`
   return row?.found === true
 }

@@ -1,3 +1,5 @@
+import { normalCdf } from '../probability.js'
+
 /** Two-sided normal quantile of one false alarm in a million: a check that cries wolf is soon ignored. */
 const quantile = 4.9
 
@@ -32,7 +34,7 @@ export function lilliefors(values: readonly number[]): number {
   const distances = [...values]
     .sort((a, b) => a - b)
     .map((value, rank) => {
-      const expected = normalShare((value - mean) / Math.sqrt(variance))
+      const expected = normalCdf((value - mean) / Math.sqrt(variance))
       return Math.max((rank + 1) / length - expected, expected - rank / length)
     })
   return Math.sqrt(length) * distances.reduce((greatest, distance) => Math.max(greatest, distance), 0)
@@ -46,25 +48,3 @@ export function lilliefors(values: readonly number[]): number {
  * one in a hundred, 1.25 for one in a thousand and 1.43 for one in ten thousand.
  */
 export const lillieforsLimit = 1.5
-
-/** The share of a standard normal distribution below `z`. */
-export function normalShare(z: number): number {
-  const x = Math.abs(z) / Math.SQRT2
-  const tail = complementaryError(x) / 2
-  return z < 0 ? tail : 1 - tail
-}
-
-/**
- * erfc(x) for x ≥ 0, good to 1.2 · 10⁻⁷: the Chebyshev fit of W. H. Press et al.,
- * Numerical Recipes, 6.2.
- */
-function complementaryError(x: number): number {
-  const t = 1 / (1 + x / 2)
-  const exponent = chebyshev.reduceRight((sum, coefficient) => sum * t + coefficient, 0)
-  return t * Math.exp(-x * x + exponent)
-}
-
-const chebyshev = [
-  -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
-  0.17087277,
-]

@@ -1,5 +1,6 @@
 import type { Session } from '../../database/connect.js'
 import type { RunSettings } from '../pack.js'
+import { ledgerExists } from '../run-ledger.js'
 import { planFor, runOf } from './describe.js'
 import type { TableDescription } from './plan.js'
 import { preparePlan, tablePlans } from './prepare.js'
@@ -28,8 +29,7 @@ export async function declaredRuns(
   pack: string,
   spec: SeedSpec,
 ): Promise<readonly DeclaredRun[]> {
-  const [ledger] = await session<{ found: boolean }[]>`select to_regclass('obs.seed_runs') is not null as found`
-  if (!ledger?.found) return []
+  if (!(await ledgerExists(session))) return []
   const runs = await session<Recorded[]>`
     select run_id, seed, days, as_of, profile, rows, coalesce((settings ->> 'scale')::float8, 1) as scale,
            settings #> '{library,first}' as first, settings #> '{library,starts}' as starts

@@ -223,20 +223,15 @@ function traceColumns(source: TraceSource, run: RunSettings): Columns<'traces'> 
 }
 
 function evaluationColumns(): Columns<'evaluations'> {
-  const copied = (column: string): Described => ({
-    generator: 'copy',
-    summary: 'That of the trace.',
-    options: { from: `traces.${column}` },
-  })
   return {
-    workspace_id: copied('workspace_id'),
-    agent_id: copied('agent_id'),
+    workspace_id: ofTrace('workspace_id'),
+    agent_id: ofTrace('agent_id'),
     evaluator: { generator: 'constant', summary: 'The judge.' },
     metric: { generator: 'constant', summary: 'quality.', options: { value: 'quality' } },
     metadata: mark,
     id: { generator: 'hash', summary: 'A UUID of version 8, of the id of the trace.', distinct: true },
-    trace_id: copied('trace_id'),
-    trace_timestamp: copied('timestamp'),
+    trace_id: ofTrace('trace_id'),
+    trace_timestamp: ofTrace('timestamp'),
     score: {
       generator: 'normal',
       summary: 'Around the quality of version and intent, 0 to 100; lower in incidents, poor for a failure.',
@@ -265,11 +260,6 @@ function spansTable(): TableDescription {
 }
 
 function spanColumns(): Columns<'spans'> {
-  const ofTrace = (column: string): Described => ({
-    generator: 'copy',
-    summary: 'That of the trace.',
-    options: { from: `traces.${column}` },
-  })
   const shared = (what: string): Described => ({
     generator: 'share',
     summary: `A part of the ${what} of the trace; only calls of models have one, and they add up.`,
@@ -402,6 +392,10 @@ function environmentColumns(): Columns<'environments'> {
 const numbered: ColumnDescription = {
   ...{ name: 'id', type: 'int8', generator: 'sequence', options: {}, nulls: 0, distinct: true },
   summary: 'Counts on from where the sequence was when the run began.',
+}
+
+function ofTrace(column: string): Described {
+  return { generator: 'copy', summary: 'That of the trace.', options: { from: `traces.${column}` } }
 }
 
 const mark: Described = { generator: 'json', summary: 'The mark of the run.', options: { fields: ['obs_run'] } }

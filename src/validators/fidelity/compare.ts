@@ -1,4 +1,4 @@
-import { normalShare } from '../statistics.js'
+import { chiSquareTail, kolmogorovTail } from '../../probability.js'
 import type { Bar, Comparison, FidelityVerdict } from './report.js'
 
 /**
@@ -85,21 +85,4 @@ export function compareCurves({ distances, rows, note, ...head }: CurveQuestion)
 function verdictOf(effect: number, { near, off }: { near: number; off: number }, p: number): FidelityVerdict {
   if (p > surprising || effect < near) return 'matches'
   return effect < off ? 'near' : 'off'
-}
-
-/**
- * The chance that χ² with so many degrees of freedom exceeds `value`, by the cube root
- * of E. B. Wilson and M. M. Hilferty (PNAS 17, 1931): good to three digits where it matters.
- */
-export function chiSquareTail(value: number, degrees: number): number {
-  const variance = 2 / (9 * degrees)
-  return 1 - normalShare(((value / degrees) ** (1 / 3) - (1 - variance)) / Math.sqrt(variance))
-}
-
-/** The chance that √n·D exceeds `value`: Kolmogorov's limit, 2 Σ (−1)^(k−1) exp(−2k²x²). */
-export function kolmogorovTail(value: number): number {
-  if (value < 0.2) return 1
-  let tail = 0
-  for (let k = 1; k <= 100; k++) tail += (k % 2 === 1 ? 2 : -2) * Math.exp(-2 * k * k * value * value)
-  return Math.min(1, Math.max(0, tail))
 }

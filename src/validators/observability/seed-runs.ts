@@ -33,8 +33,7 @@ export interface RecordedPopulation {
 
 /** The recorded runs, workspace by workspace, oldest first; none when nothing was ever seeded. */
 export async function seedRuns({ session }: ObservabilityContext): Promise<readonly SeedRun[]> {
-  const [table] = await session<{ exists: boolean }[]>`select to_regclass('obs.seed_runs') is not null as exists`
-  if (!table?.exists) return []
+  if (!(await ledgerExists(session))) return []
   return session<SeedRun[]>`
     select r.run_id, r.profile, r.seed, r.days, r.as_of, r.ordinal, r.window_from, r.window_to, r.started_at,
            coalesce(part.workspace_id, r.workspace_id) as workspace_id, part.part_id, part.rank,
@@ -58,9 +57,13 @@ export function rowsOf({ session }: Pick<ObservabilityContext, 'session'>, run: 
 
 /** The digest of the fault manifest that a run was made with; null when it has no faults, undefined when there is no such run. */
 export async function faultDigest(sql: Sql, runId: string): Promise<string | null | undefined> {
-  const [table] = await sql<{ exists: boolean }[]>`select to_regclass('obs.seed_runs') is not null as exists`
-  if (!table?.exists) return undefined
+  if (!(await ledgerExists(sql))) return undefined
   const [row] = await sql<{ digest: string | null }[]>`
     select settings #>> '{faults,manifest_sha256}' as digest from obs.seed_runs where run_id = ${runId}`
   return row?.digest
+}
+
+async function ledgerExists(sql: Sql | ObservabilityContext['session']): Promise<boolean> {
+  const [table] = await sql<{ exists: boolean }[]>`select to_regclass('obs.seed_runs') is not null as exists`
+  return table?.exists === true
 }
