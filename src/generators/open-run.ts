@@ -91,12 +91,13 @@ export async function beginRun(session: Session, request: SeedRequest, context: 
   const settings = await withTruth(request, chosen, plan, idsFrom(ids), context)
   const known = [...Object.keys(pack.requires), ...tables.map(({ table }) => table)]
   const structure = await readStructure(session, schema, [...new Set(known)])
+  const shards = await shardsOf(session, schema, tables, plan)
+  // Last of all: numbers stay taken when the run does not come to be recorded.
   const numbered = await numberTables(session, schema, tables, plan)
   const run = {
     ...{ run_id: settings.runId, pack: pack.name, schema, workspace_id: workspace, mode, settings },
     ...{ facts: { ids, prepared, numbered, structure }, staging: stagingSchema(settings.runId) },
   }
-  const shards = await shardsOf(session, schema, tables, plan)
   await withTransaction(session, async () => {
     await recordBeginning(session, run)
     await session.unsafe(`create schema ${quoteIdentifier(run.staging)}`)
